@@ -1,0 +1,123 @@
+"""Which functions a model's configuration carries, in every shape that Keras writes.
+
+The whole JSON is walked, since functions sit in layers, wrappers, merges and
+compile settings alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from capsule.guest.digest import carried_key, code_bytes
+
+DEPTH_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A function as the artifact stores it.
+
+    ``where`` are the names of the layers from the model down; ``role`` the key it
+    stands under. ``code`` is the text of the bytecode, None for a function stored by
+    ``name``, of which the artifact holds nothing but that.
+    """
+
+    where: tuple[str, ...]
+    role: str
+    name: str
+    encoding: str
+    code: str | None
+    defaults: Any
+    closure: Any
+    module: str | None
+
+    @property
+    def key(self) -> str | None:
+        """The digest by which the guest knows the function, None if stored by name."""
+        if self.code is None:
+            return None
+        return carried_key(self.code, self.defaults, self.closure)
+
+    @property
+    def code_sha256(self) -> str | None:
+        """SHA-256 of the marshalled bytes in hex, None if stored by name."""
+        if self.code is None:
+            return None
+        return hashlib.sha256(code_bytes(self.code)).hexdigest()
+
+
+def carried_functions(config: Any) -> list[Carried]:
+    """Return the functions in *config*, in the order of the file."""
+    return list(_walk(config, (), "", 0))
+
+
+def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[Carried]:
+    if depth > DEPTH_LIMIT:
+        return
+    if isinstance(data, list):
+        for item in data:
+            yield from _walk(item, where, role, depth + 1)
+        return
+    if not isinstance(data, dict):
+        return
+    found = _entry(data, where, role)
+    if found is not None:
+        yield found
+        return
+    config = data.get("config")
+    if "class_name" in data and isinstance(config, dict):
+        # The outermost model's own name says nothing: reach begins with "model".
+        name = config.get("name", data.get("name"))
+        inner = (*where, name) if isinstance(name, str) and depth else where
+        yield from _layer(config, inner, depth + 1)
+        rest = {k: v for k, v in data.items() if k not in ("config", "build_config")}
+        yield from _layer(rest, inner, depth + 1)
+        return
+    yield from _layer(data, where, depth)
+
+
+def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator[Carried]:
+    for key, value in data.items():
+        kind = data.get(f"{key}_type")
+        if kind == "lambda" and isinstance(value, (str, list)):
+            found = _listed(value, where, key, data.get(f"{key}_module", data.get("module")))
+            if found is not None:
+                yield found
+        elif kind == "function" and isinstance(value, str):
+            module = data.get("module") if key == "function" else data.get(f"{key}_module")
+            yield _named(value, where, key, module)
+        else:
+            yield from _walk(value, where, key, depth + 1)
+
+
+def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried | None:
+    """Return the function that the object *data* is, if it is one."""
+    config = data.get("config")
+    if data.get("class_name") == "__lambda__" and isinstance(config, dict):
+        if isinstance(config.get("code"), str):
+            return Carried(where, role, "<lambda>", "keras3", config["code"],
+                           config.get("defaults"), config.get("closure"), None)  # fmt: skip
+        value = config.get("value")
+        if isinstance(value, list):
+            return _listed(value, where, role, None)
+    if data.get("class_name") == "function" and isinstance(config, str):
+        return _named(config, where, role, data.get("module"))
+    return None
+
+
+def _named(name: str, where: tuple[str, ...], role: str, module: Any) -> Carried:
+    module = module if isinstance(module, str) else None
+    return Carried(where, role, name, "by-name", None, None, None, module)
+
+
+def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> Carried | None:
+    """Return the function in Keras 1 and 2's form: text, or ``[text, defaults, closure]``."""
+    parts = value if isinstance(value, list) else [value, None, None]
+    if len(parts) != 3 or not isinstance(parts[0], str):
+        return None
+    encoding = "base64" if parts[0][:1].isascii() and "\n" in parts[0] else "raw-unicode-escape"
+    module = module if isinstance(module, str) else None
+    return Carried(where, role, "<lambda>", encoding, parts[0], parts[1], parts[2], module)

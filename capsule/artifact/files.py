@@ -1,0 +1,82 @@
+"""Which kind of model file a path is, its digest, and its configuration as JSON.
+
+The content decides, never the extension: Keras up to 2.12 wrote HDF5 into files
+named ``.keras``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capsule.errors import ArtifactError
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+ZIP_MAGIC = b"PK\x03\x04"
+FORMATS = ("keras-h5", "keras-zip")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model file as read: format, size in bytes, SHA-256, and what it says of itself.
+
+    ``config`` is the model's configuration as Keras wrote it (JSON data);
+    ``keras_version`` and ``backend`` are None where the file doesn't tell.
+    """
+
+    path: Path
+    format: str
+    size: int
+    sha256: str
+    config: Any
+    keras_version: str | None
+    backend: str | None
+
+
+def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
+    """Return format, size and SHA-256 of the file at *path*, reading it once.
+
+    Raises ArtifactError for a missing file, a folder, an empty file and a file that is
+    neither HDF5 nor zip.
+    """
+    path = Path(path)
+    digest = hashlib.sha256()
+    size = 0
+    head = b""
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                head = head or chunk[:8]
+                size += len(chunk)
+                digest.update(chunk)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist", code="artifact-missing") from None
+    except IsADirectoryError:
+        raise ArtifactError(
+            f"{path} is a folder; capsule reads .h5 and .keras files so far"
+        ) from None
+    except OSError as error:
+        raise ArtifactError(f"{path} can't be read: {error.strerror}") from None
+    if not size:
+        raise ArtifactError(f"{path} is empty: the save did not finish; save the model again")
+    if head == HDF5_MAGIC:
+        return "keras-h5", size, digest.hexdigest()
+    if head[:4] == ZIP_MAGIC:
+        return "keras-zip", size, digest.hexdigest()
+    raise ArtifactError(f"{path} is no model file: it is neither HDF5 nor a .keras archive")
+
+
+def open_artifact(path: str | os.PathLike[str]) -> Artifact:
+    """Read the artifact at *path*: digest and configuration; no weights, nothing executed."""
+    path = Path(path)
+    form, size, sha256 = identify(path)
+    # Imported when needed: the HDF5 reader brings numpy along.
+    if form == "keras-h5":
+        from capsule.artifact.hdf5 import read_hdf5 as read
+    else:
+        from capsule.artifact.keraszip import read_zip as read
+    config, keras_version, backend = read(path)
+    return Artifact(path, form, size, sha256, config, keras_version, backend)

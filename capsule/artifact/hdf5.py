@@ -1,0 +1,53 @@
+"""The configuration in a Keras ``.h5`` file, by a reader in pure Python.
+
+pyfive, not h5py: a damaged or hostile file cannot crash it in C. Only attributes of
+the root are read; datasets and links are never followed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from capsule.errors import ArtifactError
+
+
+def read_hdf5(path: Path) -> tuple[Any, str | None, str | None]:
+    """Return ``(config, keras_version, backend)`` of the HDF5 file at *path*.
+
+    Raises ArtifactError where the file is damaged or holds no model configuration.
+    """
+    import pyfive
+
+    try:
+        with pyfive.File(str(path)) as file:
+            attributes = file.attrs
+            wanted = ("model_config", "keras_version", "backend")
+            found = {name: attributes[name] for name in wanted if name in attributes}
+            weights_only = "layer_names" in attributes and "model_config" not in attributes
+    # A parser fed a damaged file fails in ways its authors did not list.
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise ArtifactError(
+            f"{path} is a damaged HDF5 file ({told}); copy or save it again"
+        ) from None
+    if weights_only or "model_config" not in found:
+        raise ArtifactError(
+            f"{path} holds no model configuration (weights only?); save the whole model"
+        )
+    try:
+        config = json.loads(_text(found["model_config"]))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: its model configuration is not JSON ({error})") from None
+    return config, _optional(found.get("keras_version")), _optional(found.get("backend"))
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)

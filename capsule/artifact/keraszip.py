@@ -1,0 +1,50 @@
+"""The configuration in a ``.keras`` archive: two named members, sizes checked first."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from capsule.errors import ArtifactError
+
+MEMBER_LIMIT = 64 * 1024 * 1024
+
+
+def read_zip(path: Path) -> tuple[Any, str | None, str | None]:
+    """Return ``(config, keras_version, backend)`` of the archive at *path*.
+
+    Raises ArtifactError where the archive is damaged or is no model.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = _member(archive, path, "config.json")
+            metadata = _member(archive, path, "metadata.json")
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise ArtifactError(f"{path} is a damaged archive ({error}); copy or save it again") from None
+    if config is None:
+        raise ArtifactError(f"{path} is a zip file without config.json: not a Keras model")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    version = metadata.get("keras_version")
+    backend = metadata.get("backend")
+    return config, version and str(version), backend and str(backend)
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
+    members = [info for info in archive.infolist() if info.filename == name]
+    if not members:
+        return None
+    if len(members) > 1:
+        raise ArtifactError(f"{path} holds {name} twice: readers would disagree about it")
+    if members[0].file_size > MEMBER_LIMIT:
+        raise ArtifactError(f"{path}: {name} is larger than {MEMBER_LIMIT >> 20} MiB")
+    try:
+        with archive.open(members[0]) as stream:
+            raw = stream.read(MEMBER_LIMIT + 1)
+        if len(raw) > MEMBER_LIMIT:
+            raise ArtifactError(f"{path}: {name} is larger than it says")
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: {name} can't be read ({error})") from None

@@ -1,0 +1,188 @@
+"""The save hook: wraps the innermost writers of every Keras, so that no way to save escapes it.
+
+A writer is wrapped where its module keeps it. Names imported before the hook lead there
+all the same, and a Keras imported later is wrapped as it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from capsule.capture.recording import Options
+from capsule.capture.writing import Report, Saved, after_save, print_report, snapshot
+
+# Module and function that each Keras puts a whole model to disk with.
+WRITERS = {
+    "keras.src.saving.saving_lib": "save_model",
+    "keras.src.legacy.saving.legacy_h5_format": "save_model_to_hdf5",
+    "keras.src.saving.legacy.hdf5_format": "save_model_to_hdf5",
+    "tf_keras.src.saving.saving_lib": "save_model",
+    "tf_keras.src.saving.legacy.hdf5_format": "save_model_to_hdf5",
+    "keras.saving.experimental.saving_lib": "save_model",
+    "keras.saving.saving_lib": "save_model",
+    "keras.saving.legacy.hdf5_format": "save_model_to_hdf5",
+    "keras.saving.hdf5_format": "save_model_to_hdf5",
+    "tensorflow.python.keras.saving.hdf5_format": "save_model_to_hdf5",
+}
+
+_lock = threading.RLock()
+_stack: list[tuple[Options, Report]] = []
+_inside = threading.local()
+
+
+def hook(
+    *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
+    report: Report = print_report,
+) -> None:  # fmt: skip
+    """Make every save of this process write a sidecar, until ``unhook()``.
+
+    *probe* is True, False or inputs; *source* and *values* may be left out of the
+    sidecar; *strict* raises where capture fails, after the model is safe on disk.
+    Calling it again only changes the options. *report* is told what was saved.
+    """
+    with _lock:
+        del _stack[:]
+        _stack.append((Options(probe, source, values, strict), report))
+        _install()
+
+
+def unhook() -> None:
+    """Take the hook off: saves are as they were."""
+    with _lock:
+        del _stack[:]
+        _uninstall()
+
+
+@contextlib.contextmanager
+def hooked(
+    *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
+    report: Report = print_report,
+) -> Iterator[None]:  # fmt: skip
+    """Hook for the duration of a ``with`` block; what was before is put back after it."""
+    entry = (Options(probe, source, values, strict), report)
+    with _lock:
+        _stack.append(entry)
+        _install()
+    try:
+        yield
+    finally:
+        with _lock:
+            _stack.remove(entry) if entry in _stack else None
+            if not _stack:
+                _uninstall()
+
+
+def _install() -> None:
+    for name in WRITERS:
+        if name in sys.modules:
+            _wrap(sys.modules[name])
+    if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Watcher())
+
+
+def _uninstall() -> None:
+    for name, attribute in WRITERS.items():
+        writer = getattr(sys.modules.get(name), attribute, None)
+        original = getattr(writer, "__capsule_wraps__", None)
+        if original is not None:
+            setattr(sys.modules[name], attribute, original)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
+
+
+def _wrap(module: ModuleType) -> None:
+    attribute = WRITERS[module.__name__]
+    writer = vars(module).get(attribute)
+    if callable(writer) and not hasattr(writer, "__capsule_wraps__"):
+        setattr(module, attribute, _wrapped(writer))
+
+
+def _wrapped(writer: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(writer)
+    def save(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _stack or getattr(_inside, "saving", False):
+            return writer(model, filepath, *args, **kwargs)
+        options, report = _stack[-1]
+        before = snapshot(filepath)
+        _inside.saving = True
+        try:
+            result = writer(model, filepath, *args, **kwargs)
+        finally:
+            _inside.saving = False
+        saved = after_save(model, filepath, before, options, in_checkpoint=_in_checkpoint())
+        report(saved)
+        if options.strict and saved.error is not None:
+            raise saved.error
+        return result
+
+    save.__capsule_wraps__ = writer  # type: ignore[attr-defined]
+    return save
+
+
+def _in_checkpoint() -> bool:
+    """Tell whether a ModelCheckpoint is saving: the callers say so, whatever its class."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if any(kind.__name__ == "ModelCheckpoint" for kind in type(owner).__mro__):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+class _Watcher(importlib.abc.MetaPathFinder):
+    """Wraps the writers of a Keras that is imported after the hook was set."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in WRITERS:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None and spec.loader is not None:
+                _wrap_after(spec.loader)
+                return spec
+        return None
+
+
+def _wrap_after(loader: Any) -> None:
+    """Let *loader*, which serves this one module, wrap the writer once it ran."""
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        if _stack:
+            _wrap(module)
+
+    loader.exec_module = exec_module
+
+
+def save(
+    model: Any, path: str | os.PathLike[str], *, probe: Any = True, source: bool = True,
+    values: bool = True, strict: bool = False, **what_keras_takes: Any,
+) -> Saved:  # fmt: skip
+    """Save *model* at *path* as ``model.save`` does, with a sidecar beside it.
+
+    *probe* may be the inputs to record, or False. Returns what was saved, with the
+    manifest; with ``strict=True`` a failed capture raises, after the model is on disk.
+    """
+    kept: list[Saved] = []
+
+    def report(saved: Saved) -> None:
+        kept.append(saved)
+        print_report(saved)
+
+    with hooked(probe=probe, source=source, values=values, strict=strict, report=report):
+        model.save(path, **what_keras_takes)
+    return kept[-1] if kept else Saved(str(path), skipped="nothing was written")

@@ -1,0 +1,112 @@
+"""The probe: inputs and outputs of a model at save, so that "computes the same" can be checked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from capsule.guest import probe as guest
+from capsule.manifest import ModelFacts, Probe
+
+LIMIT = 256 * 1024
+ELEMENTS_LIMIT = 16 * 1024 * 1024
+
+
+def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> Probe:
+    """Return the probe of *model*, or one that says why there is none.
+
+    *given* are the caller's inputs (an array or a list), or True for made ones, or
+    False for no probe. Calls ``model(x, training=False)`` once.
+    """
+    from capsule.guest.kerases import call
+
+    if given is False:
+        return Probe(skipped="left out as asked")
+    if not whole:
+        return Probe(skipped="not taken inside ModelCheckpoint")
+    if facts.unbuilt:
+        return Probe(skipped=f"{', '.join(facts.unbuilt)} was never built")
+    if facts.stateful:
+        return Probe(skipped=f"{', '.join(facts.stateful)} has state that a call would change")
+    specs: list[dict[str, Any]] = []
+    try:
+        if given is True:
+            specs = _specs(model, facts)
+            arrays = guest.make_inputs(specs)
+        else:
+            arrays = _arrays(given)
+    except ValueError as error:
+        return Probe(skipped=str(error))
+    kept = [] if given is True else [_whole(array) for array in arrays]
+    # The model is the user's code: whatever it raises on made inputs is theirs to raise.
+    try:
+        outputs = call(model, arrays)
+    except Exception as error:
+        return Probe(skipped=f"the model raised on the probe's inputs: {_first_line(error)}")
+    if any(output.dtype.kind not in "biufc" for output in outputs):
+        return Probe(skipped="its outputs are not numbers")
+    probe = Probe(
+        inputs=tuple(specs),
+        given=tuple(kept),
+        outputs=tuple(guest.record(output) for output in outputs),
+    )
+    size = len(json.dumps([probe.inputs, probe.given, probe.outputs]))
+    if size > LIMIT:
+        return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
+    return probe
+
+
+def _specs(model: Any, facts: ModelFacts) -> list[dict[str, Any]]:
+    if not facts.inputs:
+        raise ValueError("the model's input shapes are not known: give inputs with probe=x")
+    indices = any(
+        "Embedding" in kind.__name__ for layer in _layers(model) for kind in type(layer).__mro__
+    )
+    specs = []
+    for number, tensor in enumerate(facts.inputs):
+        shape = [size if size is not None else guest.FREE_LENGTH for size in tensor.shape]
+        if tensor.shape and tensor.shape[0] is None:
+            shape[0] = guest.BATCH
+        if math.prod(shape) > ELEMENTS_LIMIT:
+            raise ValueError(f"input {tensor.name} is too large to make")
+        # Whole numbers may be indices of anything: 0 and 1 are the safest ones.
+        whole = tensor.dtype.startswith(("int", "uint")) or indices
+        low, high = (0, 2) if whole else (-1, 1)
+        specs.append(
+            {"shape": shape, "dtype": tensor.dtype, "seed": guest.SEED + number,
+             "low": low, "high": high}
+        )  # fmt: skip
+    return specs
+
+
+def _layers(model: Any) -> Iterable[Any]:
+    found: Iterable[Any] = model._flatten_layers(include_self=False)
+    return found
+
+
+def _arrays(given: Any) -> list[Any]:
+    import numpy
+
+    if isinstance(given, dict):
+        raise ValueError("give the probe's inputs as an array or a list in the model's order")
+    many = given if isinstance(given, (list, tuple)) else [given]
+    return [numpy.asarray(array) for array in many]
+
+
+def _whole(array: Any) -> dict[str, Any]:
+    import numpy
+
+    raw = numpy.ascontiguousarray(array).tobytes()
+    return {
+        "shape": list(array.shape),
+        "dtype": array.dtype.name,
+        "base64": base64.b64encode(raw).decode("ascii"),
+    }
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"

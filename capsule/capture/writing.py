@@ -1,0 +1,86 @@
+"""After a save: was a file written, and if so its sidecar, without ever harming the save."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capsule.capture.recording import Options, record_model
+from capsule.errors import CapsuleError
+from capsule.manifest import Manifest
+from capsule.sidecar import sidecar_path, write_manifest
+from capsule.verdict.finding import Finding
+from capsule.verdict.rules import findings_at_save
+
+Snapshot = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What became of one save: the manifest and its findings, or why there is no sidecar."""
+
+    artifact: str
+    manifest: Manifest | None = None
+    findings: tuple[Finding, ...] = ()
+    skipped: str | None = None
+    error: Exception | None = None
+
+
+Report = Callable[[Saved], None]
+
+
+def snapshot(path: Any) -> Snapshot | None:
+    """Return what tells whether the file at *path* was written, None where there is none."""
+    try:
+        stat = os.stat(path)
+    except (OSError, TypeError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def after_save(
+    model: Any, filepath: Any, before: Snapshot | None, options: Options, *, in_checkpoint: bool
+) -> Saved:
+    """Write the sidecar of what was just saved. Never raises: the error is in the result."""
+    if not isinstance(filepath, (str, os.PathLike)):
+        return Saved(_name(filepath), skipped="it is not a path")
+    path = os.fspath(filepath)
+    if "://" in path:
+        return Saved(path, skipped="it is not on this machine")
+    if os.path.isdir(path):
+        return Saved(path, skipped="it is a folder")
+    after = snapshot(path)
+    if after is None or after == before:
+        return Saved(path, skipped="nothing was written")
+    try:
+        manifest = record_model(model, path, options, in_checkpoint=in_checkpoint)
+        write_manifest(manifest, sidecar_path(path))
+    # The model is safe on disk; whatever goes wrong here must not undo that.
+    except Exception as error:
+        return Saved(path, error=error)
+    return Saved(path, manifest, findings_at_save(manifest))
+
+
+def _name(filepath: Any) -> str:
+    return f"a {type(filepath).__name__}"
+
+
+def print_report(saved: Saved) -> None:
+    """Tell on standard error what a person must know of a save: a line each, no more."""
+    lines = []
+    if saved.skipped is not None:
+        lines.append(f"capsule: no sidecar for {saved.artifact}: {saved.skipped}")
+    if saved.error is not None:
+        told = saved.error.message if isinstance(saved.error, CapsuleError) else repr(saved.error)
+        lines.append(f"capsule: {saved.artifact} is saved, but not captured: {told}")
+    if saved.manifest is not None:
+        for problem in saved.manifest.problems:
+            lines.append(f"capsule: {Path(saved.artifact).name}: {problem}")
+    for finding in saved.findings:
+        lines.append(f"capsule: {Path(saved.artifact).name}: {finding.sentence}")
+    for line in lines:
+        print(line, file=sys.stderr)

@@ -1,0 +1,260 @@
+"""The command line: parses, calls the library, prints. Nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+import capsule
+from capsule.errors import CapsuleError
+
+# Optional[…] stands here, not `… | None`: typer evaluates the annotations, on 3.9 as well.
+
+app = typer.Typer(
+    name="capsule",
+    help="Capture the environment of Keras models at save, verify it before deploy, replay it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Sidecar = Annotated[
+    Optional[Path], typer.Option("--manifest", help="A sidecar that is not beside its artifact.")
+]
+Interpreter = Annotated[
+    Optional[Path], typer.Option("--python", help="The Python to look at in place of this one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+Format = Annotated[str, typer.Option("--format", help="text or json.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"capsule {capsule.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    options_metavar="[OPTIONS]",
+)
+def save(
+    target: Annotated[
+        Optional[str], typer.Argument(metavar="SCRIPT | ARTIFACT", help="What to run or describe.")
+    ] = None,
+    arguments: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[ARGS]...", help="The script's own.")
+    ] = None,
+    module: Annotated[
+        Optional[str], typer.Option("-m", metavar="MODULE", help="Run a module in place of SCRIPT.")
+    ] = None,
+    probe: Annotated[bool, typer.Option(help="Record inputs and outputs of each model.")] = True,
+    source: Annotated[bool, typer.Option(help="Keep the source text of functions.")] = True,
+    values: Annotated[bool, typer.Option(help="Keep the plain values that functions use.")] = True,
+    python: Interpreter = None,
+) -> None:
+    """Run a training script under the save hook, or describe an existing model file.
+
+    What follows SCRIPT belongs to the script, whose exit status is capsule's.
+    """
+    from capsule.capture.running import describe_artifact, is_artifact, run_under_hook
+    from capsule.report import text
+
+    words = [word for word in [target, *(arguments or [])] if word is not None]
+    if module is None and not words:
+        raise CapsuleError("nothing to save: name a script, -m MODULE, or a model file")
+    if module is None and is_artifact(words[0]):
+        if len(words) > 1:
+            raise CapsuleError(f"{words[0]} is a model file: nothing may follow it")
+        saved = describe_artifact(words[0], python)
+        print(text.clean(text.saved_line(saved)))
+        return
+    run = run_under_hook(
+        words, module=module, probe=probe, source=source, values=values
+    )
+    sys.stdout.flush()
+    for saved in run.saves:
+        print(text.clean(f"capsule: {text.saved_line(saved)}"), file=sys.stderr)
+    if not run.saves:
+        print("capsule: the script saved no model", file=sys.stderr)
+    raise typer.Exit(run.status)
+
+
+@app.command()
+def verify(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
+    python: Interpreter = None,
+    require: Annotated[
+        str, typer.Option(help="The questions that must be answered yes for status 0.")
+    ] = "capsule,same",
+    manifest: Sidecar = None,
+    form: Format = "text",
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line for each.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every finding.")] = False,
+) -> None:
+    """Say whether a model will load and compute the same here, and if not, why.
+
+    Runs nothing of the model and imports no framework. Exit status: 0 it fits, 1 it does
+    not, 2 it could not be told.
+    """
+    from capsule.report import envelope, text
+    from capsule.verdict import QUESTIONS
+    from capsule.verdict import verify as verify_artifact
+
+    wanted = _format(form, as_json)
+    required = [word.strip() for word in require.split(",") if word.strip()]
+    if not required or not set(required) <= set(QUESTIONS):
+        raise CapsuleError(f"--require takes some of {','.join(QUESTIONS)}, not {require!r}")
+    results, statuses = [], []
+    for path in artifacts:
+        try:
+            verdict = verify_artifact(path, python=python, manifest=manifest)
+        except CapsuleError as error:
+            statuses.append(error.status)
+            results.append(envelope.error_result(str(path), error))
+            if wanted == "text":
+                _complain(error)
+            continue
+        statuses.append(verdict.status(required))
+        results.append(envelope.verdict_result(str(path), verdict))
+        if wanted == "text":
+            lines = [text.verdict_brief(verdict)] if quiet else text.verdict_lines(
+                verdict, verbose=verbose)  # fmt: skip
+            print(text.listing(lines))
+    if wanted == "json":
+        print(envelope.envelope("verify", results))
+    raise typer.Exit(max(statuses))
+
+
+@app.command(context_settings={"allow_interspersed_args": True})
+def replay(
+    artifact: Annotated[Path, typer.Argument(help="The model file.")],
+    command: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[-- COMMAND...]", help="Run in the environment."),
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Allow the model's code to run, and builds.")
+    ] = False,
+    trust: Annotated[
+        Optional[list[str]], typer.Option(metavar="DIGEST", help="Allow the function of a digest.")
+    ] = None,
+    inputs: Annotated[
+        Optional[Path], typer.Option("--input", metavar="X.npz", help="Arrays to predict on.")
+    ] = None,
+    outputs: Annotated[
+        Optional[Path], typer.Option("--output", metavar="Y.npz", help="Where to write outputs.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only compare with the probe.")] = False,
+    shell: Annotated[bool, typer.Option("--shell", help="Open a shell in it.")] = False,
+    scope: Annotated[
+        str, typer.Option(help="model: what it reaches; all: every captured distribution.")
+    ] = "model",
+    backend: Annotated[str, typer.Option(help="uv or pip-tools.")] = "uv",
+    python: Interpreter = None,
+    manifest: Sidecar = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the environment a model was saved in, load it there, compare its outputs.
+
+    Without --unsafe or --trust the environment is built from wheels and nothing is run.
+    Exit status: 0 the outputs agree, 1 they do not, 2 refused or could not be told.
+    """
+    if sum([check, shell, bool(command), inputs is not None]) > 1:
+        raise CapsuleError("--check, --shell, --input and -- COMMAND exclude one another")
+    if (inputs is None) != (outputs is None):
+        raise CapsuleError("--input and --output go together")
+    from capsule.rebuild.replaying import rebuild
+    from capsule.report import envelope, text
+    from capsule.report.progress import progress_to
+
+    try:
+        with progress_to(sys.stderr) as progress:
+            rebuilt = rebuild(
+                artifact, safe_mode=not unsafe, trust=trust or (), manifest=manifest,
+                python=python, scope=scope, backend=backend, progress=progress,
+            )  # fmt: skip
+    except CapsuleError as error:
+        if as_json:
+            print(envelope.envelope("replay", [envelope.error_result(str(artifact), error)]))
+        raise
+    out = sys.stderr if as_json else sys.stdout
+    print(text.listing(text.replay_lines(rebuilt)), file=out)
+    if not rebuilt.consent.given:
+        error = text.refusal(rebuilt)
+        print(text.listing(text.consent_lines(rebuilt)), file=out)
+        if as_json:
+            print(envelope.envelope(
+                "replay", [envelope.replay_result(str(artifact), rebuilt, None, error)]))  # fmt: skip
+        raise error
+    if command or shell:
+        raise typer.Exit(rebuilt.run(command))
+    try:
+        with progress_to(sys.stderr) as progress:
+            progress("loading the model there")
+            model = rebuilt.load()
+    except CapsuleError as error:
+        if as_json:
+            print(envelope.envelope(
+                "replay", [envelope.replay_result(str(artifact), rebuilt, None, error)]))  # fmt: skip
+        raise
+    with model:
+        if inputs is not None and outputs is not None:
+            model.predict_file(inputs, outputs)
+            print(text.clean(f"  outputs        written to {outputs}"), file=out)
+        comparison = model.probe()
+    print(text.clean(text.probe_line(comparison, rebuilt.manifest.probe.skipped)), file=out)
+    if as_json:
+        print(envelope.envelope(
+            "replay", [envelope.replay_result(str(artifact), rebuilt, comparison, None)]))  # fmt: skip
+    if comparison is None:
+        raise typer.Exit(2 if check else 0)
+    raise typer.Exit(0 if comparison["agrees"] else 1)
+
+
+def _format(form: str, as_json: bool) -> str:
+    wanted = "json" if as_json else form
+    if wanted not in ("text", "json"):
+        raise CapsuleError(f"--format takes text or json, not {form!r}")
+    return wanted
+
+
+def _complain(error: CapsuleError) -> None:
+    from capsule.report.text import clean
+
+    print(f"capsule: {clean(error.message)}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command; every error is one sentence and a documented exit status."""
+    import click
+
+    try:
+        status: Any = app(standalone_mode=False)
+    except CapsuleError as error:
+        _complain(error)
+        status = error.status
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        status = 2
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except (click.Abort, KeyboardInterrupt):
+        print("capsule: stopped; nothing half-done will be used", file=sys.stderr)
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,20 @@
+"""Environments, all read alike: the guest's collector gives the paths, the host reads them."""
+
+from __future__ import annotations
+
+from capsule.environment.distributions import installed_versions, read_distributions
+from capsule.environment.reading import (
+    Environment,
+    environment_here,
+    live_environment,
+    of_interpreter,
+)
+
+__all__ = [
+    "Environment",
+    "environment_here",
+    "installed_versions",
+    "live_environment",
+    "of_interpreter",
+    "read_distributions",
+]

@@ -1,0 +1,98 @@
+"""What capsule raises: what happened, to which thing, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capsule.plan import Consent
+    from capsule.verdict import Verdict
+
+
+class CapsuleError(Exception):
+    """Above all of capsule's errors.
+
+    ``code`` is stable and goes into JSON; ``status`` is the command's exit status.
+    """
+
+    code = "error"
+    status = 2
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+
+class ArtifactError(CapsuleError):
+    """A model file is missing, damaged, or of no format that capsule reads."""
+
+    code = "artifact-unreadable"
+
+
+class ArtifactChangedError(ArtifactError):
+    """The file is not the one that its sidecar describes."""
+
+    code = "artifact-changed"
+    status = 1
+
+
+class ManifestError(CapsuleError):
+    """A sidecar is missing, not valid, or too new; ``path`` leads to the bad value."""
+
+    code = "manifest-invalid"
+
+    def __init__(self, message: str, *, path: str = "", code: str | None = None) -> None:
+        super().__init__(f"{message} (at {path})" if path else message, code=code)
+        self.path = path
+
+
+class EnvironmentUnknownError(CapsuleError):
+    """An environment can't be read: no such interpreter, or none was named."""
+
+    code = "environment-unknown"
+
+
+class ConsentError(CapsuleError):
+    """Loading would run code that nobody allowed; ``consent`` lists it."""
+
+    code = "consent-needed"
+
+    def __init__(self, message: str, consent: Consent) -> None:
+        super().__init__(message)
+        self.consent = consent
+
+
+class VerdictError(CapsuleError):
+    """The model will not load here; ``verdict`` says why."""
+
+    code = "does-not-fit"
+    status = 1
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class RestoreFailedError(CapsuleError):
+    """The guest could not rebuild a function or Keras could not load the model."""
+
+    code = "load-failed"
+    status = 1
+
+
+class RebuildError(CapsuleError):
+    """An environment could not be built."""
+
+    code = "rebuild-failed"
+
+
+class WorkerError(CapsuleError):
+    """The worker process died or answered with an error; its last words are in the text."""
+
+    code = "worker-failed"
+    status = 1

@@ -1,0 +1,146 @@
+"""Source text of one function to its code, as the Python that runs this compiles it.
+
+The capture compiles with this too: that the source makes the same code as the live
+function is how the two are known to agree.
+"""
+
+import ast
+import builtins
+import types
+
+WRAPPER = "__capsule__"
+
+
+class RestoreError(Exception):
+    """A function cannot be rebuilt here; the text says which and why."""
+
+
+class Shell(object):
+    """A function just compiled, with the means to fill its closure cells."""
+
+    def __init__(self, function, bind):
+        self.function = function
+        self.bind = bind
+
+
+def compile_shell(source, filename, freevars, flags, namespace, imported=()):
+    """Compile *source* (one lambda or def) and return it as a Shell in *namespace*.
+
+    *imported* are the global names that its module imported: CPython 3.11 and 3.12 call
+    their attributes by other instructions, which do the same.
+
+    Decorators, annotations and default values are left out: the function captured was
+    the one behind its decorators, and its defaults are set from what was recorded.
+    Raises RestoreError where the text is not one function.
+    """
+    tree = _parse(source, filename)
+    names = list(freevars)
+    body = []
+    if names:
+        body.append(_statement("%s = None" % " = ".join(names)))
+    if isinstance(tree, ast.Lambda):
+        _strip_arguments(tree.args)
+        body.append(ast.Assign(targets=[ast.Name(id="__made__", ctx=ast.Store())], value=tree))
+    else:
+        _strip_arguments(tree.args)
+        tree.decorator_list = []
+        tree.returns = None
+        body.append(tree)
+        body.append(_statement("__made__ = %s" % tree.name))
+    body.append(_statement(_binder(names)))
+    body.append(_statement("return __made__, __bind__", in_function=True))
+    wrapper = _statement("def %s(): pass" % WRAPPER)
+    wrapper.body = body
+    module = _statement("", whole=True)
+    module.body = [wrapper]
+    if imported:
+        never = _statement("if 0: pass")
+        never.body = [_statement("import " + ", ".join(sorted(imported)))]
+        module.body.append(never)
+    ast.fix_missing_locations(module)
+    try:
+        code = compile(module, filename, "exec", flags, True)
+    except (SyntaxError, ValueError) as error:
+        raise RestoreError("the source of %s does not compile here: %s" % (filename, error))
+    scratch = {"__builtins__": builtins, "__name__": namespace.get("__name__")}
+    exec(code, scratch)  # runs the wrapper's def alone: nothing of the source yet
+    wrap = types.FunctionType(scratch[WRAPPER].__code__, namespace)
+    function, bind = wrap()
+    return Shell(function, bind)
+
+
+def _binder(names):
+    """Return the def that sets one of *names*: before 3.7 no cell can be set from outside."""
+    lines = ["def __bind__(name, value):"]
+    if names:
+        lines.append(" nonlocal " + ", ".join(names))
+    lines += [" if name == %r: %s = value" % (name, name) for name in names]
+    return "\n".join(lines + [" return None"])
+
+
+def _parse(source, filename):
+    """Return the Lambda or FunctionDef node that is *source*, lines as in the text."""
+    attempts = [("(\n" + source + "\n)", "eval"), ("if 1:\n" + source, "exec"), (source, "exec")]
+    for text, mode in attempts:
+        try:
+            tree = ast.parse(text, filename, mode)
+        except (SyntaxError, ValueError):
+            continue
+        if mode == "eval":
+            node, shift = tree.body, -1
+        elif text.startswith("if 1:\n"):
+            node, shift = _only(tree.body[0].body), -1
+        else:
+            node, shift = _only(tree.body), 0
+        if isinstance(node, (ast.Lambda, ast.FunctionDef)):
+            ast.increment_lineno(node, shift)
+            return node
+    raise RestoreError("the source of %s is not one function" % filename)
+
+
+def _only(body):
+    return body[0] if len(body) == 1 else None
+
+
+def _statement(text, in_function=False, whole=False):
+    if in_function:
+        return ast.parse("def f():\n " + text).body[0].body[0]
+    tree = ast.parse(text)
+    return tree if whole else tree.body[0]
+
+
+def _strip_arguments(arguments):
+    nothing = lambda: ast.parse("None", mode="eval").body  # noqa: E731 - a fresh node each
+    arguments.defaults = [nothing() for _ in arguments.defaults]
+    arguments.kw_defaults = [d if d is None else nothing() for d in arguments.kw_defaults]
+    everyone = list(getattr(arguments, "posonlyargs", [])) + arguments.args + arguments.kwonlyargs
+    for one in everyone + [arguments.vararg, arguments.kwarg]:
+        if one is not None:
+            one.annotation = None
+
+
+# Nested or not is decided by where the def stands, not by what it computes.
+_CO_NESTED = 0x10
+
+
+def same_code(one, other):
+    """Tell whether two code objects of this Python run alike: all but places and outer names."""
+    if not isinstance(one, types.CodeType) or not isinstance(other, types.CodeType):
+        return type(one) is type(other) and repr(one) == repr(other)
+    fields = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_name",
+              "co_argcount", "co_kwonlyargcount")  # fmt: skip
+    return (
+        all(getattr(one, field) == getattr(other, field) for field in fields)
+        and getattr(one, "co_posonlyargcount", 0) == getattr(other, "co_posonlyargcount", 0)
+        and one.co_flags & ~_CO_NESTED == other.co_flags & ~_CO_NESTED
+        and getattr(one, "co_exceptiontable", b"") == getattr(other, "co_exceptiontable", b"")
+        and len(one.co_consts) == len(other.co_consts)
+        and all(_same_constant(a, b) for a, b in zip(one.co_consts, other.co_consts))
+    )
+
+
+def _same_constant(one, other):
+    # Qualified names are constants up to 3.10: "f.<locals>.<lambda>" says only where.
+    if isinstance(one, str) and isinstance(other, str):
+        return one.split(".<locals>.")[-1] == other.split(".<locals>.")[-1]
+    return same_code(one, other)

@@ -1,0 +1,161 @@
+"""The Keras of this process: found, given the restored functions, asked to load.
+
+Functions stored by name go in through ``custom_objects``. Those stored as bytecode
+have no public way in, so Keras' ``func_load`` is replaced for the duration of a load,
+for the loading thread only.
+"""
+
+import contextlib
+import importlib
+import inspect
+import sys
+import threading
+
+from .digest import carried_key
+from .restore import RestoreError, Restorer
+
+_active = threading.local()
+_lock = threading.Lock()
+_originals = {}
+_loads = [0]
+
+
+def find_keras(module):
+    """Import and return the Keras that a manifest names: keras, tf_keras or tf.keras."""
+    if module.startswith("tensorflow"):
+        # Before Keras was a distribution of its own, tf.keras lived inside TensorFlow.
+        return importlib.import_module("tensorflow").keras
+    return importlib.import_module(module)
+
+
+def load_model(plan, path, custom_objects=None, options=None):
+    """Load the artifact at *path* as *plan* says; returns the Keras model.
+
+    *options* go to Keras' ``load_model`` as they are. Raises RestoreError where a
+    function cannot be rebuilt, and whatever Keras raises.
+    """
+    functions = Restorer(plan["nodes"]).restore(
+        sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
+    )
+    by_key, by_name = {}, {}
+    for carried in plan["functions"]:
+        if carried["node"] is None:
+            continue
+        table, key = (by_key, carried["key"]) if carried["key"] else (by_name, carried["name"])
+        if table.setdefault(key, functions[carried["node"]]) is not functions[carried["node"]]:
+            raise RestoreError("two functions are stored alike: %s" % carried["name"])
+    by_name.update(custom_objects or {})
+    keras = find_keras(plan["keras"])
+    options = dict(options or {})
+    parameters = inspect.signature(keras.models.load_model).parameters
+    if "safe_mode" in parameters:
+        options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
+    scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
+    with restored(by_key), scope(by_name):
+        return keras.models.load_model(path, custom_objects=by_name or None, **options)
+
+
+@contextlib.contextmanager
+def restored(functions):
+    """Answer Keras' ``func_load`` in this thread from *functions*, by key; never unmarshal."""
+    _install()
+    outer = getattr(_active, "functions", None)
+    _active.functions = functions
+    try:
+        yield
+    finally:
+        _active.functions = outer
+        _uninstall()
+
+
+def _func_load(code, defaults=None, closure=None, globs=None, **others):
+    functions = getattr(_active, "functions", None)
+    if functions is None:
+        return _originals["call"](code, defaults, closure, globs, **others)
+    if isinstance(code, (tuple, list)):
+        code, defaults, closure = code
+    found = functions.get(carried_key(code, defaults, closure))
+    if found is None:
+        raise RestoreError("the artifact carries a function that the plan does not list")
+    return found
+
+
+def _install():
+    with _lock:
+        _loads[0] += 1
+        if _loads[0] > 1:
+            return
+        for name, module in sorted(sys.modules.items()):
+            if name.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
+                continue
+            # Modules import it by name: every copy has to go. vars(): a lazy module
+            # would import half of TensorFlow on getattr.
+            original = vars(module).get("func_load") if module is not None else None
+            if callable(original) and original is not _func_load:
+                _originals.setdefault("call", original)
+                _originals[name] = original
+                module.func_load = _func_load
+
+
+def _uninstall():
+    with _lock:
+        _loads[0] -= 1
+        if _loads[0]:
+            return
+        for name, original in _originals.items():
+            if name != "call":
+                sys.modules[name].func_load = original
+        _originals.clear()
+
+
+def describe(model):
+    """Return names, shapes and dtypes of the model's inputs and outputs as JSON data."""
+    return {
+        "class": type(model).__name__,
+        "name": model.name,
+        "inputs": _tensors(model, "input"),
+        "outputs": _tensors(model, "output"),
+    }
+
+
+def _tensors(model, side):
+    try:
+        tensors = getattr(model, side + "s") or []
+    except (AttributeError, ValueError):
+        return []  # a subclassed model has none before it was called
+    names = getattr(model, side + "_names", None) or []
+    told = []
+    for index, tensor in enumerate(tensors):
+        name = names[index] if index < len(names) else tensor.name
+        told.append(
+            {
+                "name": name.split(":")[0],
+                "shape": [None if size is None else int(size) for size in tuple(tensor.shape)],
+                "dtype": getattr(tensor.dtype, "name", None) or str(tensor.dtype),
+            }
+        )
+    return told
+
+
+def call(model, arrays):
+    """Return ``model(arrays, training=False)`` as a list of numpy arrays."""
+    outputs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    return [to_numpy(output) for output in flatten(outputs)]
+
+
+def flatten(outputs):
+    """Return the tensors of a model's output in its order: a list of one for a single one."""
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if not isinstance(outputs, (list, tuple)):
+        return [outputs]
+    return [leaf for output in outputs for leaf in flatten(output)]
+
+
+def to_numpy(tensor):
+    """Return *tensor* of whichever backend as a numpy array."""
+    import numpy
+
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+    return numpy.asarray(tensor)

@@ -1,0 +1,203 @@
+"""A plan's definitions to live functions, their names bound again.
+
+All functions are made first and bound after, so that helpers may call each other in
+circles and chains may be as long as they like.
+"""
+
+import base64
+import builtins
+import hashlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import linecache
+import marshal
+import sys
+import types
+from importlib.util import MAGIC_NUMBER
+
+from .compiling import RestoreError, Shell, compile_shell
+from .values import OpaqueValue, decode
+
+__all__ = ["RestoreError", "Restorer"]
+
+
+class Restorer(object):
+    """Makes the functions of one plan; each definition once."""
+
+    def __init__(self, nodes):
+        self._nodes = nodes
+        self._namespaces = {}
+        self._shells = {}
+
+    def restore(self, names):
+        """Return ``{name: function}`` for the definitions *names* of the plan.
+
+        Nothing of them is called. Raises RestoreError before anything is made if one of
+        those reached cannot be rebuilt here.
+        """
+        reached = self._reached(names)
+        self._provide_modules(reached)
+        for name in reached:
+            if name not in self._shells:
+                self._shells[name] = self._make(name)
+        for name in reached:
+            self._bind(name)
+        return {name: self._shells[name].function for name in names}
+
+    def _reached(self, names):
+        order, seen, waiting = [], set(), list(reversed(names))
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            node = self._nodes.get(name)
+            if node is None:
+                raise RestoreError("the plan has no definition of %s" % name)
+            if node["kind"] != "module":
+                order.append(name)
+            for binding in node.get("names", ()):
+                if binding.get("to") is not None:
+                    waiting.append(binding["to"])
+        return order
+
+    def _namespace(self, node):
+        key = node["namespace"]
+        if key not in self._namespaces:
+            name = node["module"] or "__main__"
+            self._namespaces[key] = {
+                "__name__": name,
+                "__builtins__": builtins,
+                "__package__": name.rpartition(".")[0],
+            }
+        return self._namespaces[key]
+
+    def _make(self, name):
+        node = self._nodes[name]
+        namespace = self._namespace(node)
+        freevars = [b["name"] for b in node["names"] if b["how"] == "closure"]
+        if node["source"] is not None:
+            filename = "<capsule %s>" % name
+            shell = compile_shell(node["source"], filename, freevars, node["flags"], namespace)
+            # mtime None: linecache keeps the entry, so tracebacks and AutoGraph find it.
+            lines = node["source"].splitlines(True)
+            linecache.cache[filename] = (len(node["source"]), None, lines, filename)
+        else:
+            shell = self._from_code(name, node, namespace)
+        shell.function.__module__ = node["module"]
+        shell.function.__qualname__ = node["qualname"]
+        return shell
+
+    def _from_code(self, name, node, namespace):
+        code = node["code"]
+        here = MAGIC_NUMBER[0] | MAGIC_NUMBER[1] << 8
+        if code is None or code.get("base64") is None:
+            raise RestoreError("%s has neither source nor code" % name)
+        if code["magic"] != here:
+            raise RestoreError(
+                "%s has no source, and its bytecode (magic %s) is not this Python's (%d)"
+                % (name, code["magic"], here)
+            )
+        raw = base64.b64decode(code["base64"])
+        if hashlib.sha256(raw).hexdigest() != code["sha256"]:
+            raise RestoreError("the code of %s is not what its digest says" % name)
+        made = marshal.loads(raw)
+        cells = tuple((lambda value: lambda: value)(None).__closure__[0] for _ in made.co_freevars)
+        function = types.FunctionType(made, namespace, made.co_name, None, cells or None)
+
+        def bind(variable, value):
+            cells[made.co_freevars.index(variable)].cell_contents = value
+
+        return Shell(function, bind)
+
+    def _bind(self, name):
+        node = self._nodes[name]
+        shell = self._shells[name]
+        namespace = self._namespace(node)
+        defaults, keyword_defaults = [], {}
+        for binding in node["names"]:
+            how = binding["how"]
+            if binding.get("missing"):
+                continue
+            value = self._value(name, binding)
+            if how == "global":
+                namespace[binding["name"]] = value
+            elif how == "closure":
+                shell.bind(binding["name"], value)
+            elif how == "default":
+                defaults.append(value)
+            elif how == "keyword-default":
+                keyword_defaults[binding["name"]] = value
+        shell.function.__defaults__ = tuple(defaults) or None
+        shell.function.__kwdefaults__ = keyword_defaults or None
+
+    def _value(self, name, binding):
+        target = binding.get("to")
+        if target is None:
+            try:
+                return decode(binding["value"])
+            except (OpaqueValue, ValueError) as error:
+                raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
+        node = self._nodes[target]
+        if node["kind"] != "module":
+            return self._shells[target].function
+        try:
+            value = importlib.import_module(target)
+            for attribute in (binding.get("attribute") or "").split("."):
+                value = getattr(value, attribute) if attribute else value
+        except (ImportError, AttributeError) as error:
+            raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
+        return value
+
+    def _provide_modules(self, reached):
+        """Let the local modules of the plan be imported, behind everything installed."""
+        seen, waiting, sources = set(), list(reached), {}
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            node = self._nodes[name]
+            if node["kind"] == "module" and node.get("source") is not None:
+                sources[name] = node
+            waiting.extend(b["to"] for b in node.get("names", ()) if b.get("to") is not None)
+        if sources:
+            finder = next((f for f in sys.meta_path if isinstance(f, LocalModules)), None)
+            if finder is None:
+                finder = LocalModules()
+                sys.meta_path.append(finder)
+            finder.sources.update(sources)
+
+
+class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the user's own modules in memory: last on the meta path, never on disk."""
+
+    def __init__(self):
+        self.sources = {}
+
+    def find_spec(self, fullname, path=None, target=None):
+        node = self.sources.get(fullname)
+        package = any(other.startswith(fullname + ".") for other in self.sources)
+        if node is None and not package:
+            return None
+        package = package or bool(node.get("package"))
+        return importlib.machinery.ModuleSpec(
+            fullname, self, origin="<capsule %s>" % fullname, is_package=package
+        )
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        node = self.sources.get(module.__name__)
+        if node is None:
+            return
+        filename = "<capsule %s>" % module.__name__
+        linecache.cache[filename] = (
+            len(node["source"]),
+            None,
+            node["source"].splitlines(True),
+            filename,
+        )
+        exec(compile(node["source"], filename, "exec", 0, True), module.__dict__)

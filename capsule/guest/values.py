@@ -1,0 +1,152 @@
+"""Plain values to JSON and back: what a function's names held, with nothing pickled.
+
+JSON scalars and lists stand for themselves; everything else is an object with a
+``type``. What is no plain data becomes ``{"type": "opaque", "of": …, "reason": …}``.
+"""
+
+import base64
+import json
+import math
+import sys
+
+SIZE_LIMIT = 64 * 1024
+DEPTH_LIMIT = 32
+
+
+class OpaqueValue(ValueError):
+    """An opaque value was to be decoded: it was never stored."""
+
+
+def opaque(value, reason):
+    """Return the stand-in for a *value* that can't be stored, with its type and why."""
+    kind = type(value)
+    return {
+        "type": "opaque",
+        "of": "%s.%s" % (kind.__module__, kind.__qualname__),
+        "reason": reason,
+    }
+
+
+def is_opaque(encoded):
+    """Return the opaque stand-ins inside *encoded*, at any depth, as a list."""
+    if isinstance(encoded, list):
+        return [found for item in encoded for found in is_opaque(item)]
+    if isinstance(encoded, dict):
+        if encoded.get("type") == "opaque":
+            return [encoded]
+        return [found for item in encoded.values() for found in is_opaque(item)]
+    return []
+
+
+def encode(value):
+    """Return *value* as JSON data; at most ``SIZE_LIMIT`` bytes, else opaque."""
+    encoded = _encode(value, 0)
+    if not is_opaque(encoded) and len(json.dumps(encoded)) > 2 * SIZE_LIMIT:
+        return opaque(value, "larger than %d KiB" % (SIZE_LIMIT // 1024))
+    return encoded
+
+
+def _encode(value, depth):
+    kind = type(value)
+    if depth > DEPTH_LIMIT:
+        return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
+    if value is None or kind in (bool, int):
+        return value
+    if kind is str:
+        if len(value) > SIZE_LIMIT:
+            return opaque(value, "longer than %d characters" % SIZE_LIMIT)
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+    if kind is complex:
+        return {"type": "complex", "value": [_encode(value.real, 0), _encode(value.imag, 0)]}
+    if kind is bytes:
+        return _encode_bytes(value)
+    if kind is list:
+        return [_encode(item, depth + 1) for item in value]
+    if kind in (tuple, set, frozenset):
+        items = [_encode(item, depth + 1) for item in value]
+        if kind is not tuple:
+            items.sort(key=json.dumps)
+        return {"type": kind.__name__, "items": items}
+    if kind is dict:
+        items = [[_encode(k, depth + 1), _encode(v, depth + 1)] for k, v in value.items()]
+        return {"type": "dict", "items": items}
+    if kind is slice or kind is range:
+        parts = [_encode(p, depth + 1) for p in (value.start, value.stop, value.step)]
+        return {"type": kind.__name__, "items": parts}
+    if value is Ellipsis:
+        return {"type": "ellipsis"}
+    return _encode_numpy(value)
+
+
+def _encode_bytes(value):
+    if len(value) > SIZE_LIMIT:
+        return opaque(value, "longer than %d bytes" % SIZE_LIMIT)
+    return {"type": "bytes", "base64": base64.b64encode(value).decode("ascii")}
+
+
+def _encode_numpy(value):
+    # sys.modules: a numpy value can only exist where numpy is loaded already.
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)):
+        return opaque(value, "not plain data")
+    if type(value) is not numpy.ndarray and isinstance(value, numpy.ndarray):
+        return opaque(value, "a subclass of numpy.ndarray")
+    if value.dtype.kind not in "biufcSU":
+        return opaque(value, "an array of dtype %s" % value.dtype)
+    if value.nbytes > SIZE_LIMIT:
+        return opaque(value, "an array of %d KiB, over %d" % (value.nbytes // 1024, SIZE_LIMIT // 1024))
+    array = numpy.ascontiguousarray(value)
+    return {
+        "type": "ndarray" if isinstance(value, numpy.ndarray) else "scalar",
+        "dtype": value.dtype.str,
+        "shape": list(value.shape),
+        "base64": base64.b64encode(array.tobytes()).decode("ascii"),
+    }
+
+
+def decode(encoded):
+    """Return the value that *encoded* stands for; opaque ones raise OpaqueValue."""
+    if isinstance(encoded, list):
+        return [decode(item) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    kind = encoded.get("type")
+    if kind == "opaque":
+        raise OpaqueValue("a %s was not stored: %s" % (encoded.get("of"), encoded.get("reason")))
+    if kind == "float":
+        return float(encoded["value"])
+    if kind == "complex":
+        return complex(*[decode(part) for part in encoded["value"]])
+    if kind == "bytes":
+        return base64.b64decode(encoded["base64"])
+    if kind == "dict":
+        return {decode(k): decode(v) for k, v in encoded["items"]}
+    if kind == "ellipsis":
+        return Ellipsis
+    if kind in _CONTAINERS:
+        return _CONTAINERS[kind]([decode(item) for item in encoded["items"]])
+    if kind in ("ndarray", "scalar"):
+        return _decode_numpy(encoded)
+    raise ValueError("no such type of value: %r" % (kind,))
+
+
+_CONTAINERS = {
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "slice": lambda items: slice(*items),
+    "range": lambda items: range(*items),
+}
+
+
+def _decode_numpy(encoded):
+    import numpy
+
+    dtype = numpy.dtype(encoded["dtype"])
+    if dtype.kind not in "biufcSU":
+        raise ValueError("no array of dtype %r is stored" % (encoded["dtype"],))
+    raw = base64.b64decode(encoded["base64"])
+    array = numpy.frombuffer(raw, dtype=dtype).reshape(encoded["shape"]).copy()
+    return array if encoded["type"] == "ndarray" else array[()]

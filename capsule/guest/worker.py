@@ -1,0 +1,97 @@
+"""The worker: holds one model in its own environment and answers the host.
+
+Started as ``python -I -c <bootstrap>``; reads frames on its standard input and writes
+them to what was its standard output. Everything the model prints goes to standard error.
+"""
+
+import os
+import sys
+import traceback
+
+from .wire import read_frame, write_frame
+
+
+def main():
+    """Serve until the host closes its end."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    # The model may print and read as it likes: the protocol has pipes of its own.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    session = Session()
+    while True:
+        try:
+            frame = read_frame(requests)
+        except KeyboardInterrupt:
+            return
+        if frame is None:
+            return
+        header, arrays = frame
+        try:
+            answer, outputs = session.answer(header, arrays)
+        except KeyboardInterrupt:
+            return
+        except BaseException as error:  # whatever a model raises must reach the host as text
+            answer, outputs = {"error": told(error)}, []
+        write_frame(answers, answer, outputs)
+
+
+def told(error):
+    """Return an exception as JSON data: type, first words, traceback."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": traceback.format_exc(),
+    }
+
+
+class Session(object):
+    """One loaded model, and what can be asked of it."""
+
+    def __init__(self):
+        self.model = None
+
+    def answer(self, header, arrays):
+        """Return ``(answer, arrays)`` for one request; ``header["do"]`` names it."""
+        return getattr(self, "do_" + header["do"])(header, arrays)
+
+    def do_load(self, header, arrays):
+        """Load ``path`` as ``plan`` says and describe the model."""
+        from . import kerases
+
+        self.model = kerases.load_model(header["plan"], header["path"], None, {"compile": False})
+        return {"model": kerases.describe(self.model)}, []
+
+    def do_probe(self, header, arrays):
+        """Compute the recorded probe again and compare."""
+        from . import kerases
+        from .probe import compare, make_inputs
+
+        inputs = arrays or make_inputs(header["inputs"])
+        outputs = kerases.call(self.model, inputs)
+        comparison = compare(header["outputs"], outputs)
+        if not comparison["agrees"]:
+            again = [kept for kept in kerases.call(self.model, inputs)]
+            comparison["repeats"] = all((a == b).all() for a, b in zip(outputs, again))
+        return {"comparison": comparison}, []
+
+    def do_call(self, header, arrays):
+        """Return ``model(inputs, training=False)``."""
+        from . import kerases
+
+        return {}, kerases.call(self.model, arrays)
+
+    def do_predict(self, header, arrays):
+        """Return ``model.predict(inputs, **options)``."""
+        from . import kerases
+
+        inputs = arrays if len(arrays) > 1 else arrays[0]
+        outputs = self.model.predict(inputs, verbose=0, **header["options"])
+        return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
+
+    def do_summary(self, header, arrays):
+        """Return the text of ``model.summary()``."""
+        lines = []
+        self.model.summary(print_fn=lambda text, **_: lines.append(text))
+        return {"summary": "\n".join(lines)}, []

@@ -1,0 +1,246 @@
+"""The sidecar: what was true when a model was saved, as frozen dataclasses.
+
+``capsule/manifest.schema.json`` describes the same file for others;
+``capsule/sidecar.py`` reads and writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+SUFFIX = ".capsule.json"
+
+JSON = Any  # a value of json.load
+
+
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """The model file: its name without folders, format, size in bytes, SHA-256 in hex."""
+
+    name: str
+    format: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PythonFacts:
+    """A Python: implementation, full version, bytecode magic number, ABI tag."""
+
+    implementation: str
+    version: str
+    magic: int
+    abi: str
+
+    @property
+    def minor(self) -> str:
+        """The version as ``3.11``."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@dataclass(frozen=True)
+class PlatformFacts:
+    """A machine, as far as it matters for what wheels fit: system, machine, C library."""
+
+    system: str
+    machine: str
+    libc: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KerasFacts:
+    """Which Keras wrote the artifact, over which backend, and their distributions."""
+
+    module: str
+    version: str
+    distribution: str | None
+    backend: str
+    backend_version: str | None
+    backend_distribution: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a keras.json or a line of code may have set, as it was in effect."""
+
+    floatx: str
+    epsilon: float
+    image_data_format: str
+    dtype_policy: str
+
+
+@dataclass(frozen=True)
+class DistributionFacts:
+    """One installed distribution, in the words of ``pip inspect``."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+    direct_url: JSON = None
+    installer: str | None = None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An edge of the import graph: what a name of a function stood for.
+
+    ``how`` is global, closure, default, keyword-default, import or attribute. Either
+    ``to`` names a node (with ``attribute`` to take from a module), or ``value`` holds
+    plain data, or ``missing`` says that nobody defined it. ``attributes`` are the
+    chains used of it.
+    """
+
+    name: str
+    how: str
+    to: str | None = None
+    attribute: str | None = None
+    value: JSON = None
+    missing: bool = False
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Code:
+    """The bytecode of a function: digest, magic number, and base64 where no source was."""
+
+    sha256: str
+    magic: int
+    base64: str | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the import graph: a lambda, function or class of the user's, or a module."""
+
+    kind: str
+    module: str = ""
+    qualname: str = ""
+    namespace: str = ""
+    distribution: str | None = None
+    origin: str = ""
+    file: str | None = None
+    line: int | None = None
+    source: str | None = None
+    reason: str | None = None
+    flags: int = 0
+    package: bool = False
+    code: Code | None = None
+    names: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True)
+class CarriedFunction:
+    """A function of the artifact: where in the model, how stored, and its node if known.
+
+    ``key`` is the digest of what Keras wrote for bytecode, None for a function stored
+    by name.
+    """
+
+    where: tuple[str, ...]
+    role: str
+    name: str
+    encoding: str
+    key: str | None
+    code_sha256: str | None
+    defaults: bool
+    closure: bool
+    module: str | None
+    node: str | None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: name, shape with None for open dimensions, dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The live model at save: its class, tensors, and what was not as it should be."""
+
+    class_name: str
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    unbuilt: tuple[str, ...] = ()
+    stateful: tuple[str, ...] = ()
+    custom: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Recorded inputs and outputs, or why there are none (``skipped``)."""
+
+    inputs: tuple[JSON, ...] = ()
+    given: tuple[JSON, ...] = ()
+    outputs: tuple[JSON, ...] = ()
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole sidecar. ``origin`` is ``saved`` (live objects) or ``file`` (read from it)."""
+
+    origin: str
+    created: str
+    created_by: str
+    artifact: ArtifactFacts
+    python: PythonFacts
+    platform: PlatformFacts
+    keras: KerasFacts | None
+    settings: Settings | None
+    environment_variables: dict[str, str]
+    distributions: tuple[DistributionFacts, ...]
+    functions: tuple[CarriedFunction, ...]
+    nodes: dict[str, Node]
+    model: ModelFacts | None
+    probe: Probe
+    problems: tuple[str, ...] = ()
+    version: str = SCHEMA_VERSION
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    def distribution(self, name: str) -> DistributionFacts | None:
+        """Return the distribution of that canonical name, or None."""
+        return next((d for d in self.distributions if d.name == name), None)
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return the sidecar's JSON object, its keys those of the published schema."""
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name in ("version", "warnings"):
+            del data[name]
+        data = json.loads(json.dumps(data, default=_plain))
+        return {"capsule": self.version, **data}
+
+    def to_text(self) -> str:
+        """Return the sidecar's text: sorted, indented, the same for the same facts."""
+        return json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _plain(value: object) -> JSON:
+    """Turn a dataclass into an object without the keys that say nothing."""
+    if not hasattr(value, "__dataclass_fields__"):
+        raise TypeError(f"{type(value).__name__} is not data of a manifest")
+    data = asdict(value)  # type: ignore[call-overload]
+    if isinstance(value, (Node, Binding)):
+        data = _without_defaults(value, data)
+    return data
+
+
+def _without_defaults(value: Node | Binding, data: dict[str, JSON]) -> dict[str, JSON]:
+    kept = {}
+    for name, spec in value.__dataclass_fields__.items():
+        if name == "names":
+            kept[name] = [_without_defaults(b, asdict(b)) for b in getattr(value, name)]
+        elif data[name] != spec.default or (name == "value" and holds_value(value)):
+            kept[name] = data[name]
+    return kept
+
+
+def holds_value(binding: Node | Binding) -> bool:
+    """Tell whether a binding stands for plain data: None is a value as well."""
+    return isinstance(binding, Binding) and binding.to is None and not binding.missing

@@ -1,0 +1,183 @@
+"""What loading would run: the functions' digests, consent, and the plan for the guest."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from capsule.artifact import Artifact, Carried, carried_functions
+from capsule.errors import ConsentError
+from capsule.guest.digest import code_bytes, digest
+from capsule.manifest import CarriedFunction, Code, Manifest, Node
+
+# What of a node is run or decides what is run; where it stood does not.
+_RUN = ("kind", "module", "qualname", "namespace", "source", "flags", "package", "names")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One function that loading would restore: where, its digest, source and reach."""
+
+    where: tuple[str, ...]
+    role: str
+    name: str
+    digest: str
+    node: str | None
+    source: str | None
+    reaches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Everything that loading would run, and whether that was allowed."""
+
+    functions: tuple[Planned, ...]
+    given: bool
+
+    def require(self, artifact: str) -> None:
+        """Raise ConsentError, listing each function, unless consent was given."""
+        if self.given:
+            return
+        listed = "; ".join(
+            f"{'/'.join(f.where)}.{f.role} {f.digest} reaches {', '.join(f.reaches) or 'nothing'}"
+            for f in self.functions
+        )
+        raise ConsentError(
+            f"loading {artifact} would run {len(self.functions)} function(s) of it"
+            f" ({listed or 'and the environment it asks for'}); allow it with safe_mode=False"
+            " (--unsafe), or trust named digests with trust=[…] (--trust)",
+            self,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the guest needs to load one artifact, and the consent it rests on."""
+
+    keras: str
+    functions: tuple[dict[str, Any], ...]
+    nodes: dict[str, Any]
+    consent: Consent
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as the guest reads it."""
+        return {
+            "keras": self.keras,
+            "functions": list(self.functions),
+            "nodes": self.nodes,
+            "safe_mode": not self.consent.given,
+        }
+
+
+def make_plan(
+    artifact: Artifact,
+    manifest: Manifest,
+    *,
+    safe_mode: bool = True,
+    trust: Iterable[str] = (),
+) -> Plan:
+    """Return the plan for loading *artifact* with the definitions of *manifest*.
+
+    Which functions there are is read from the artifact; the manifest only defines them.
+    """
+    nodes = dict(manifest.nodes)
+    functions, planned = [], []
+    for found in _carried(artifact, manifest):
+        node = _node_of(found, manifest, nodes)
+        functions.append(
+            {"where": list(found.where), "role": found.role, "name": found.name,
+             "key": found.key, "node": node}
+        )  # fmt: skip
+        planned.append(_planned(found, node, nodes))
+    trusted = set(trust)
+    given = not safe_mode or (bool(trusted) and all(p.digest in trusted for p in planned))
+    reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
+    return Plan(
+        keras=manifest.keras.module if manifest.keras else "keras",
+        functions=tuple(functions),
+        nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
+        consent=Consent(tuple(planned), given),
+    )
+
+
+def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
+    """Return the artifact's functions, and those it names where only Keras knows (activations)."""
+    found = carried_functions(artifact.config)
+    known = {(f.where, f.role) for f in found}
+    for function in manifest.functions:
+        if function.key is None and (function.where, function.role) not in known:
+            found.append(
+                Carried(function.where, function.role, function.name, function.encoding,
+                        None, None, None, function.module)
+            )  # fmt: skip
+    return found
+
+
+def _node_of(found: Carried, manifest: Manifest, nodes: dict[str, Node]) -> str | None:
+    """Return the manifest's node for a function of the artifact, None if it has none."""
+    same = [f for f in manifest.functions if (f.where, f.role, f.key) == _place(found)]
+    for function in same:
+        if function.node is not None and (found.key is not None or function.name == found.name):
+            return function.node
+    if manifest.origin == "file" and found.code is not None:
+        # Nothing was seen alive: the bytes are all there is, under the Python assumed.
+        raw = code_bytes(found.code)
+        name = f"{'/'.join(found.where)}:{found.role}"
+        text = base64.b64encode(raw).decode("ascii")
+        nodes[name] = Node(
+            kind="function", module="__main__", qualname=found.name, namespace="__main__",
+            reason="read from the file",
+            code=Code(found.code_sha256 or "", manifest.python.magic, text),
+        )  # fmt: skip
+        return name
+    return None
+
+
+def _place(found: Carried | CarriedFunction) -> tuple[tuple[str, ...], str, str | None]:
+    return found.where, found.role, found.key
+
+
+def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planned:
+    reached = _reached([node], nodes) if node is not None else []
+    runs = {
+        "carried": {"role": found.role, "name": found.name, "key": found.key},
+        "node": node,
+        "definitions": {name: _runs(nodes[name]) for name in reached},
+    }
+    labels = [name.replace("__main__:", "") for name in reached if name != node]
+    return Planned(
+        where=found.where,
+        role=found.role,
+        name=found.name,
+        digest=digest(runs),
+        node=node,
+        source=nodes[node].source if node is not None else None,
+        reaches=tuple(sorted(labels)),
+    )
+
+
+def _reached(roots: Iterable[str], nodes: dict[str, Node]) -> list[str]:
+    order: dict[str, None] = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in order:
+            order[name] = None
+            waiting += [b.to for b in nodes[name].names if b.to is not None]
+    return sorted(order)
+
+
+def _runs(node: Node) -> dict[str, Any]:
+    data = _node_json(node)
+    kept = {key: data[key] for key in _RUN}
+    # With a source the bytecode is not run, and without one it is all that is.
+    kept["code"] = data["code"] if node.source is None else None
+    return kept
+
+
+def _node_json(node: Node) -> dict[str, Any]:
+    data = asdict(node)
+    data["names"] = list(data["names"])
+    return data

@@ -1,0 +1,8 @@
+"""The model's own environment: its Python found, its pins installed, a worker inside."""
+
+from __future__ import annotations
+
+from capsule.rebuild.replaying import Replayed, replay
+from capsule.rebuild.session import RemoteModel
+
+__all__ = ["RemoteModel", "Replayed", "replay"]

@@ -1,0 +1,182 @@
+"""Two installers behind one small interface: uv, and pip-tools."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from packaging.version import Version
+
+from capsule.errors import RebuildError
+from capsule.rebuild.pins import Pins, as_text
+from capsule.rebuild.pythons import FoundPython
+
+Progress = Callable[[str], None]
+
+_UNBUILT = re.compile(r"([A-Za-z0-9._-]+)==\S+ (?:has no usable wheels|has no wheels)")
+_OFFLINE = re.compile(
+    r"dns error|Connection refused|Could not connect|Network is unreachable|offline|"
+    r"Temporary failure in name resolution|Max retries exceeded|NewConnectionError|tcp connect",
+    re.IGNORECASE,
+)
+_GONE = re.compile(r"no version of (\S+)|Could not find a version that satisfies .*?(\S+==\S+)")
+
+
+class Backend(Protocol):
+    """What a rebuild needs of an installer."""
+
+    name: str
+
+    def create(self, folder: Path, python: FoundPython) -> None:
+        """Make an empty virtual environment in *folder*."""
+
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
+        """Install just *pins*; *build* gives the right to run source distributions' code."""
+
+    def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
+        """Return the distributions of *pins* that have no wheel here and need building."""
+
+
+def python_in(folder: Path) -> Path:
+    """Return the interpreter of the virtual environment in *folder*."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+class Uv:
+    """uv: resolves nothing where pins are exact, and builds nothing unless allowed."""
+
+    name = "uv"
+
+    def create(self, folder: Path, python: FoundPython) -> None:
+        _run([*_uv(), "venv", "--quiet", "--no-project", "--python", str(python.path), str(folder)])
+
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
+        lock.write_text(as_text(pins.requirements), encoding="utf-8")
+        # Bytecode is compiled now, once, whatever the machine's habit.
+        command = self._install(folder) + ["--compile-bytecode", "--requirements", str(lock)]
+        _run(command + ([] if build else ["--only-binary", ":all:"]))
+
+    def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
+        left = dict(zip(pins.versions, pins.requirements))
+        found: list[str] = []
+        while left:
+            command = self._install(folder) + ["--dry-run", "--only-binary", ":all:"]
+            done = _start(command + list(left.values()))
+            match = _UNBUILT.search(done.stderr)
+            if done.returncode == 0 or match is None or match[1] not in left:
+                break
+            found.append(match[1])
+            del left[match[1]]
+        return tuple(found)
+
+    def _install(self, folder: Path) -> list[str]:
+        return [*_uv(), "pip", "install", "--quiet", "--no-deps", "--python", str(python_in(folder))]
+
+
+class PipTools:
+    """pip-tools: ``pip-compile`` locks, ``pip-sync`` installs; for Python 3.7 and later.
+
+    It builds source distributions as pip sees fit, so it runs only with consent.
+    """
+
+    name = "pip-tools"
+
+    def create(self, folder: Path, python: FoundPython) -> None:
+        if Version(python.version) < Version("3.7"):
+            raise RebuildError(
+                f"pip-tools can't install into Python {python.version}; use --backend uv"
+            )
+        _run([str(python.path), "-I", "-m", "venv", str(folder)])
+        inner = str(python_in(folder))
+        # pip-sync needs a pip of 22.2 or later in there.
+        _run([inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"])
+
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
+        if not build:
+            raise RebuildError("pip-tools may build source distributions: it needs --unsafe")
+        wanted = lock.with_suffix(".in")
+        wanted.write_text(as_text(pins.requirements), encoding="utf-8")
+        lock.write_text(as_text(pins.requirements), encoding="utf-8")
+        # pip-compile resolves for the Python it runs under: elsewhere the pins are the lock.
+        if Version(pins_python(folder)).release[:2] == sys.version_info[:2]:
+            _run(
+                [*_module("compile"), "--quiet", "--no-header", "--no-annotate", "--strip-extras",
+                 "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options",
+                 "--allow-unsafe", "--output-file", str(lock), str(wanted)]
+            )  # fmt: skip
+        _run(
+            [*_module("sync"), "--quiet", "--python-executable", str(python_in(folder)),
+             "--pip-args", "--no-deps", str(lock)]
+        )  # fmt: skip
+
+    def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
+        return ()
+
+
+def pins_python(folder: Path) -> str:
+    """Return the version of the Python that a virtual environment was made from."""
+    for line in (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() in ("version", "version_info"):
+            return ".".join(value.strip().split(".")[:3])
+    raise RebuildError(f"{folder} is no virtual environment")
+
+
+BACKENDS: dict[str, type[Uv] | type[PipTools]] = {"uv": Uv, "pip-tools": PipTools}
+
+
+def backend_named(name: str) -> Backend:
+    """Return the backend of that name. Raises RebuildError for another one."""
+    if name not in BACKENDS:
+        raise RebuildError(f"there is no backend {name!r}; choose {' or '.join(BACKENDS)}")
+    return BACKENDS[name]()
+
+
+def _uv() -> list[str]:
+    from uv import find_uv_bin
+
+    return [find_uv_bin()]
+
+
+def _module(tool: str) -> list[str]:
+    return [sys.executable, "-m", "piptools", tool]
+
+
+def _start(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # The user's index settings reach the installers; whatever would bend them does not.
+    bends = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
+    environment = {k: v for k, v in os.environ.items() if k not in bends}
+    return subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+    )
+
+
+def _run(command: list[str]) -> None:
+    """Run an installer; a failure becomes one sentence with its own last words."""
+    done = _start(command)
+    if done.returncode == 0:
+        return
+    said = (done.stderr or done.stdout).strip()
+    tool = "pip-tools" if "piptools" in command else Path(command[0]).name
+    if _OFFLINE.search(said):
+        raise RebuildError(
+            f"{tool} could not reach the package index: is there a network? ({_last(said)})",
+            code="network",
+        )
+    gone = _GONE.search(said)
+    if gone:
+        raise RebuildError(
+            f"{tool} finds no {gone[1] or gone[2]} for this Python and platform: {_last(said)}",
+            code="distribution-gone",
+        )
+    raise RebuildError(f"{tool} failed: {_last(said)}")
+
+
+def _last(said: str) -> str:
+    lines = [line.strip(" ×╰─▶│├") for line in said.splitlines()]
+    return " ".join(line for line in lines if line)[-300:] or "it said nothing"

@@ -1,0 +1,185 @@
+"""The cache of rebuilt environments: built once, under a lock, believed only when marked ready."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from capsule.environment import installed_versions
+from capsule.errors import RebuildError
+from capsule.manifest import Manifest
+from capsule.rebuild.backends import Backend, Progress, python_in
+from capsule.rebuild.pins import Pins
+from capsule.rebuild.pythons import FoundPython
+
+READY = "capsule-ready.json"
+LOCK = "capsule-lock.txt"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A rebuilt environment that is ready: where, of what, and whether it was there before."""
+
+    folder: Path
+    python: str
+    backend: str
+    cached: bool
+    pins: Pins
+
+    @property
+    def interpreter(self) -> Path:
+        """The environment's own Python."""
+        return python_in(self.folder)
+
+
+def cache_folder() -> Path:
+    """Return the cache's folder, made if need be: ``CAPSULE_CACHE``, else the platform's.
+
+    It is the user's own (mode 0700): raises RebuildError where others could write.
+    """
+    named = os.environ.get("CAPSULE_CACHE")
+    folder = Path(named) if named else Path(platformdirs.user_cache_dir("capsule", appauthor=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise RebuildError(f"the cache {folder} can't be made: {error.strerror}") from None
+    if os.name != "nt":
+        stat = folder.stat()
+        if stat.st_uid != os.getuid() or stat.st_mode & 0o022:
+            raise RebuildError(
+                f"the cache {folder} can be written by others: chmod 700 it, or set CAPSULE_CACHE"
+            )
+    return folder
+
+
+def environment_key(manifest: Manifest, python: FoundPython, pins: Pins, *, backend: str,
+                    build: bool) -> str:  # fmt: skip
+    """Return the key of an environment: over everything that decides what is in it."""
+    parts = {
+        "python": [str(python.path), python.version],
+        "pins": list(pins.requirements),
+        "platform": [manifest.platform.system, manifest.platform.machine],
+        "backend": backend,
+        "build": build,
+        "index": {k: v for k, v in sorted(os.environ.items())
+                  if k.startswith(("UV_", "PIP_")) and ("INDEX" in k or "FIND_LINKS" in k)},
+    }  # fmt: skip
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:20]
+
+
+def build(
+    manifest: Manifest,
+    python: FoundPython,
+    pins: Pins,
+    backend: Backend,
+    *,
+    allow_build: bool,
+    progress: Progress,
+) -> Built:
+    """Return the environment for *pins*, from the cache or built now.
+
+    Whoever comes second waits for the first. What a killed build left is thrown away.
+    """
+    root = cache_folder() / "environments"
+    root.mkdir(exist_ok=True, mode=0o700)
+    key = environment_key(manifest, python, pins, backend=backend.name, build=allow_build)
+    folder = root / key
+    with locked(root / f"{key}.lock", progress):
+        if is_ready(folder, pins):
+            return Built(folder, python.version, backend.name, True, pins)
+        discard(folder)
+        try:
+            progress(f"making an environment with Python {python.version} ({backend.name})")
+            backend.create(folder, python)
+            progress(f"installing {len(pins.requirements)} distributions")
+            backend.install(folder, pins, folder / LOCK, build=allow_build)
+            wrong = differences(folder, pins)
+            if wrong:
+                raise RebuildError(f"{backend.name} installed something else: {'; '.join(wrong)}")
+            _mark_ready(folder, python, pins, backend)
+        except BaseException:  # Ctrl-C as well: nothing half-built is left to be believed
+            discard(folder)
+            raise
+    return Built(folder, python.version, backend.name, False, pins)
+
+
+@contextmanager
+def locked(path: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock file at *path*; tell if somebody else holds it."""
+    lock = FileLock(path)
+    if not _try(lock):
+        progress("waiting for another capsule that builds this environment")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _try(lock: FileLock) -> bool:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+def _mark_ready(folder: Path, python: FoundPython, pins: Pins, backend: Backend) -> None:
+    marker = {"python": python.version, "backend": backend.name, "pins": list(pins.requirements)}
+    temporary = folder / f"{READY}.tmp"
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(marker, stream, indent=1, sort_keys=True)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, folder / READY)
+
+
+def is_ready(folder: Path, pins: Pins) -> bool:
+    """Tell whether *folder* was built to its end, and is still what it was."""
+    try:
+        marker = json.loads((folder / READY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return marker.get("pins") == list(pins.requirements) and not differences(folder, pins)
+
+
+def differences(folder: Path, pins: Pins) -> list[str]:
+    """Return how what is installed in *folder* differs from *pins*, a text each."""
+    sites = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
+    installed = installed_versions(str(site) for site in sites)
+    return [
+        f"{name} {installed.get(name, 'is missing')}, not {version}"
+        for name, version in pins.versions.items()
+        if not _same_version(installed.get(name), version)
+    ]
+
+
+def _same_version(one: str | None, other: str) -> bool:
+    from packaging.version import Version
+
+    return one is not None and Version(one) == Version(other)
+
+
+def discard(folder: Path) -> None:
+    """Take *folder* out of the way at once, then delete it."""
+    if not folder.exists():
+        return
+    trash = folder.with_name(f"trash-{uuid.uuid4().hex}")
+    try:
+        folder.rename(trash)
+    except OSError:
+        trash = folder
+    shutil.rmtree(trash, ignore_errors=True)

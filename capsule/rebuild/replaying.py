@@ -1,0 +1,164 @@
+"""``replay``: the matching environment, and the model alive in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from capsule.artifact import Artifact, open_artifact
+from capsule.errors import ArtifactChangedError, RebuildError
+from capsule.manifest import Manifest
+from capsule.plan import Consent, Plan, make_plan
+from capsule.rebuild.backends import Progress, backend_named
+from capsule.rebuild.cache import Built, build
+from capsule.rebuild.pins import pins_of
+from capsule.rebuild.pythons import FoundPython, find_python
+from capsule.rebuild.session import RemoteModel, worker_environment
+from capsule.verdict.judging import manifest_of
+
+SCOPES = ("model", "all")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A rebuilt environment for one artifact, with the plan for loading it there.
+
+    ``seconds`` is what finding and building took; ``needs_building`` are the
+    distributions without wheels that consent would allow to be built.
+    """
+
+    artifact: Artifact
+    manifest: Manifest
+    plan: Plan
+    python: FoundPython
+    built: Built | None
+    needs_building: tuple[str, ...]
+    seconds: float
+
+    @property
+    def consent(self) -> Consent:
+        """What loading would run, and whether that was allowed."""
+        return self.plan.consent
+
+    def load(self) -> RemoteModel:
+        """Load the model in its environment. Raises ConsentError where nobody allowed it."""
+        self.consent.require(str(self.artifact.path))
+        if self.built is None:
+            raise RebuildError("the environment was not built")
+        return RemoteModel(
+            self.built.interpreter, self.manifest, self.plan, self.artifact.path
+        )
+
+    def run(self, command: Sequence[str] | None) -> int:
+        """Run *command* (None: the user's shell) in the environment; return its exit status.
+
+        The environment's programs come first on PATH. Raises ConsentError without
+        consent, RebuildError if the command is not there.
+        """
+        self.consent.require(str(self.artifact.path))
+        if self.built is None:
+            raise RebuildError("the environment was not built")
+        words = list(command) if command else [os.environ.get("SHELL") or "/bin/sh"]
+        with tempfile.TemporaryDirectory(prefix="capsule-keras-") as home:
+            inner = worker_environment(self.manifest, Path(home))
+            programs = self.built.interpreter.parent
+            inner["PATH"] = os.pathsep.join([str(programs), inner.get("PATH", os.defpath)])
+            inner["VIRTUAL_ENV"] = str(self.built.folder)
+            inner["TERM"] = os.environ.get("TERM", "dumb")
+            program = shutil.which(words[0], path=inner["PATH"])
+            if program is None:
+                raise RebuildError(f"there is no command {words[0]!r} in the environment")
+            return subprocess.call([program, *words[1:]], env=inner)
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+def rebuild(
+    path: str | os.PathLike[str],
+    *,
+    safe_mode: bool = True,
+    trust: Iterable[str] = (),
+    manifest: str | os.PathLike[str] | None = None,
+    python: str | os.PathLike[str] | None = None,
+    scope: str = "model",
+    backend: str = "uv",
+    progress: Progress = _silent,
+) -> Replayed:
+    """Build the environment of the artifact at *path*; load nothing yet.
+
+    Without consent only wheels are installed and no interpreter runs in it.
+    Raises ArtifactChangedError for a file that is not its sidecar's, RebuildError where
+    the environment can't be had.
+    """
+    if scope not in SCOPES:
+        raise RebuildError(f"there is no scope {scope!r}; choose {' or '.join(SCOPES)}")
+    started = time.monotonic()
+    found = manifest_of(path, manifest)
+    artifact = open_artifact(path)
+    if artifact.sha256 != found.artifact.sha256:
+        raise ArtifactChangedError(
+            f"{artifact.path} is not the file that its sidecar describes (saved as"
+            f" {found.artifact.name}): restore it, or save the model again"
+        )
+    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
+    allowed = plan.consent.given
+    installer = backend_named(backend)
+    if backend == "pip-tools" and not allowed:
+        raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
+    interpreter = find_python(found.python, python)
+    pins = pins_of(found, scope)
+    needs: tuple[str, ...] = ()
+    built: Built | None = None
+    try:
+        built = build(found, interpreter, pins, installer, allow_build=allowed, progress=progress)
+    except RebuildError as error:
+        if allowed or error.code == "network":
+            raise
+        needs = _needs_building(found, interpreter, pins, installer, progress)
+        if not needs:
+            raise
+    return Replayed(artifact, found, plan, interpreter, built, needs, time.monotonic() - started)
+
+
+def _needs_building(
+    manifest: Manifest, python: FoundPython, pins: Any, installer: Any, progress: Progress
+) -> tuple[str, ...]:
+    """Return which pins have no wheel here, asked of an empty environment thrown away after."""
+    progress("looking for what has no wheel here")
+    with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
+        empty = Path(folder, "environment")
+        installer.create(empty, python)
+        found: tuple[str, ...] = installer.unbuilt(empty, pins)
+    return found
+
+
+def replay(
+    path: str | os.PathLike[str],
+    *,
+    safe_mode: bool = True,
+    trust: Iterable[str] = (),
+    manifest: str | os.PathLike[str] | None = None,
+    python: str | os.PathLike[str] | None = None,
+    scope: str = "model",
+    backend: str = "uv",
+    progress: Progress = _silent,
+) -> RemoteModel:
+    """Return the model at *path*, alive in the environment it was saved in.
+
+    Asks for what Keras asks: ``safe_mode=False``, or *trust* in the digests of its
+    functions; else raises ConsentError, which lists them.
+    """
+    rebuilt = rebuild(
+        path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python,
+        scope=scope, backend=backend, progress=progress,
+    )  # fmt: skip
+    return rebuilt.load()

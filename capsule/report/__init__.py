@@ -1,0 +1,1 @@
+"""Results for people and for pipelines: text on a terminal, JSON on standard output."""

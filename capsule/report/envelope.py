@@ -1,0 +1,100 @@
+"""The JSON that pipelines read: one object on standard output, its keys fixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from capsule.environment import Environment
+from capsule.errors import CapsuleError, ConsentError
+from capsule.manifest import ArtifactFacts
+from capsule.rebuild.replaying import Replayed
+from capsule.verdict import QUESTIONS, Finding, Verdict
+
+VERSION = "1.0"
+
+
+def envelope(command: str, results: Iterable[dict[str, Any]]) -> str:
+    """Return the one JSON object of a command."""
+    whole = {"capsule": VERSION, "command": command, "results": list(results)}
+    return json.dumps(whole, indent=1, ensure_ascii=True)
+
+
+def result(
+    path: str,
+    *,
+    facts: ArtifactFacts | None = None,
+    findings: Iterable[Finding] = (),
+    error: CapsuleError | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return what every result bears, with a command's own keys in *more*."""
+    return {
+        "artifact": {
+            "path": path,
+            "format": facts.format if facts else None,
+            "sha256": facts.sha256 if facts else None,
+            "size": facts.size if facts else None,
+        },
+        "error": {"code": error.code, "message": error.message} if error else None,
+        "findings": [finding.to_json() for finding in findings],
+        **more,
+    }
+
+
+def verdict_result(path: str, verdict: Verdict) -> dict[str, Any]:
+    """Return the result of ``verify`` for one artifact."""
+    return result(
+        path,
+        facts=verdict.manifest.artifact,
+        findings=verdict.findings,
+        manifest="recorded",
+        environment=environment_json(verdict.environment),
+        verdict={question: verdict.answer(question) for question in QUESTIONS},
+    )
+
+
+def environment_json(environment: Environment) -> dict[str, Any]:
+    """Return an environment as a result bears it."""
+    return {
+        "kind": environment.kind,
+        "python": environment.python.version,
+        "implementation": environment.python.implementation,
+        "executable": environment.executable,
+    }
+
+
+def replay_result(
+    path: str, replayed: Replayed, probe: dict[str, Any] | None, error: CapsuleError | None
+) -> dict[str, Any]:
+    """Return the result of ``replay``."""
+    built = replayed.built
+    kept = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
+    return result(
+        path,
+        facts=replayed.manifest.artifact,
+        error=error,
+        environment=None if built is None else {
+            "path": str(built.folder),
+            "python": built.python,
+            "backend": built.backend,
+            "cached": built.cached,
+            "seconds": round(replayed.seconds, 3),
+        },
+        probe=None if probe is None else {key: probe[key] for key in kept},
+        functions=[
+            {"where": list(f.where), "role": f.role, "name": f.name, "digest": f.digest,
+             "source": f.source, "reaches": list(f.reaches)}
+            for f in replayed.consent.functions
+        ],
+        needs_building=list(replayed.needs_building),
+    )  # fmt: skip
+
+
+def error_result(path: str, error: CapsuleError) -> dict[str, Any]:
+    """Return the result for an artifact of which nothing could be said."""
+    functions = []
+    if isinstance(error, ConsentError):
+        functions = [{"digest": f.digest, "name": f.name} for f in error.consent.functions]
+    return result(path, error=error, **({"functions": functions} if functions else {}))

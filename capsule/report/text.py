@@ -1,0 +1,206 @@
+"""What a person sees: first the answer, then why, then what to type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from capsule.capture.writing import Saved
+from capsule.manifest import Manifest
+from capsule.errors import ConsentError
+from capsule.rebuild.replaying import Replayed
+from capsule.verdict import Finding, Verdict
+
+_LABELS = {"keras": "plain Keras", "capsule": "capsule.load", "same": "same outputs"}
+
+
+def clean(text: str) -> str:
+    """Return *text* with control characters escaped: it may come out of an artifact."""
+    return "".join(
+        c if c == "\n" or (c.isprintable() or c == " ") else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+def saved_with(manifest: Manifest) -> str:
+    """Return Python, Keras and backend of a manifest in one line."""
+    parts = [f"Python {manifest.python.version}"]
+    if manifest.keras is not None:
+        parts.append(f"Keras {manifest.keras.version}")
+        backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+        name = backend.get(manifest.keras.backend, manifest.keras.backend)
+        parts.append(f"{name} {manifest.keras.backend_version or ''}".strip())
+    return ", ".join(parts)
+
+
+def _here(verdict: Verdict) -> str:
+    from capsule.environment.frameworks import backend_provider, keras_provider
+
+    environment, keras = verdict.environment, verdict.manifest.keras
+    parts = [f"Python {environment.python.version}"]
+    installed = environment.distributions
+    found = keras_provider(installed, keras.module if keras else "keras")
+    parts.append(f"Keras {found[1]}" if found else "no Keras")
+    backend = backend_provider(installed, keras.backend if keras else "tensorflow")
+    if backend:
+        parts.append(f"{backend[0]} {backend[1]}")
+    return ", ".join(parts)
+
+
+def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
+    """Give the lines of a verdict: the three answers, why, and what to type."""
+    name = verdict.artifact.name
+    width = max(len(name), 4) + 3
+    where = "here" if verdict.environment.kind == "live" else "there"
+    told = "saved with" if verdict.manifest.origin == "saved" else "described with"
+    yield f"{name:<{width}}{told} {saved_with(verdict.manifest)}"
+    yield f"{where:<{width}}{_here(verdict)}"
+    for warning in verdict.manifest.warnings:
+        yield f"  note: {warning}"
+    yield ""
+    for question, label in _LABELS.items():
+        yield f"  {label:<14}{verdict.answer(question):<9}{_why(verdict, question)}".rstrip()
+    yield ""
+    yield from _advice(verdict)
+    unreached = [f for f in verdict.findings if f.code == "unreached"]
+    others = [f for f in verdict.findings if f.code != "unreached"]
+    if verbose:
+        yield ""
+        for finding in [*others, *unreached]:
+            yield f"  {finding.severity:<8}{finding.code}: {finding.sentence}"
+    elif unreached:
+        count = f"{len(unreached)} more distributions differ"
+        if len(unreached) == 1:
+            count = "1 more distribution differs"
+        yield f"  {count}; nothing in the model reaches them (--verbose)"
+
+
+def _why(verdict: Verdict, question: str) -> str:
+    deciding = verdict.deciding(question)
+    if deciding:
+        more = f" (+{len(deciding) - 1} more, --verbose)" if len(deciding) > 1 else ""
+        return _brief(deciding[0]) + more
+    if question == "capsule" and verdict.capsule == "yes":
+        return _restored(verdict.manifest)
+    return ""
+
+
+def _brief(finding: Finding) -> str:
+    reach = finding.reach[1:]
+    if len(reach) > 1:
+        return f"{finding.message}, reached by {' → '.join(reach)}"
+    return finding.message
+
+
+def _restored(manifest: Manifest) -> str:
+    told = []
+    for function in manifest.functions:
+        node = manifest.nodes.get(function.node or "")
+        layer = "/".join(function.where)
+        if node is not None and node.source is not None:
+            told.append(f"{layer} restored from its source ({node.file}:{node.line})")
+        elif node is not None and node.code is not None:
+            told.append(f"{layer} restored from its bytecode (it has no source)")
+    if len(told) > 1:
+        return f"{told[0]} (+{len(told) - 1} more)"
+    return "".join(told)
+
+
+def _advice(verdict: Verdict) -> Iterator[str]:
+    path = os.fspath(verdict.artifact)
+    changed = [f for f in verdict.findings if f.code in ("artifact-changed", "unbuilt")]
+    if changed:
+        yield f"  what to do     {changed[0].remedy}"
+        return
+    if verdict.capsule != "no":
+        yield f'  in your code   capsule.load("{path}", safe_mode=False)'
+    if verdict.same != "yes":
+        yield f"  to be sure     capsule replay {path} --unsafe --check"
+
+
+def verdict_brief(verdict: Verdict) -> str:
+    """Return a verdict in one line."""
+    answers = ", ".join(f"{label} {verdict.answer(q)}" for q, label in _LABELS.items())
+    return f"{verdict.artifact.name}: {answers}"
+
+
+def saved_line(saved: Saved) -> str:
+    """Return one line for one save: captured, or why not."""
+    if saved.manifest is None:
+        why = saved.skipped or (str(saved.error) if saved.error else "it was not captured")
+        return f"{saved.artifact}   not captured: {why}"
+    manifest = saved.manifest
+    functions = len(manifest.functions)
+    probe = "no probe" if manifest.probe.skipped else "probe recorded"
+    told = f"{functions} function{'' if functions == 1 else 's'}"
+    return f"{saved.artifact}   captured: {saved_with(manifest)}; {told}, {probe}"
+
+
+def consent_lines(replayed: Replayed) -> Iterator[str]:
+    """Give what loading would run, function by function, and what needs building."""
+    functions = replayed.consent.functions
+    yield "  loading it would run:" if functions else "  it carries no function"
+    for planned in functions:
+        role = "" if planned.role == "function" else f".{planned.role}"
+        yield f"    {'/'.join(planned.where)}{role}   {planned.digest}"
+        source = planned.source.strip().splitlines() if planned.source else []
+        for line in source[:8] or [f"{planned.name}: no source"]:
+            yield f"        {line}"
+        if len(source) > 8:
+            yield f"        … {len(source) - 8} more lines"
+        yield f"        reaches {', '.join(planned.reaches) or 'nothing'}"
+    names = replayed.needs_building
+    if names:
+        yield f"  building from source would run code of: {', '.join(names)} (no wheel here)"
+
+
+def refusal(replayed: Replayed) -> ConsentError:
+    """Return the one sentence for want of consent."""
+    state = "is ready" if replayed.built is not None else "was not built"
+    return ConsentError(
+        f"the environment of {replayed.artifact.path} {state}; nothing of the model was run:"
+        " allow it with --unsafe, or --trust each digest",
+        replayed.consent,
+    )
+
+
+def replay_lines(replayed: Replayed) -> Iterator[str]:
+    """Give what was rebuilt."""
+    built = replayed.built
+    name = replayed.artifact.path.name
+    if built is None:
+        return
+    how = "from the cache" if built.cached else f"built in {replayed.seconds:.1f} s"
+    yield f"{name}   saved with {saved_with(replayed.manifest)}"
+    yield (
+        f"  environment    Python {built.python}, {len(built.pins.requirements)} distributions"
+        f" by {built.backend}, {how}"
+    )
+    if not replayed.python.exact:
+        yield (
+            f"  python         {replayed.python.version} in place of"
+            f" {replayed.manifest.python.version}: same bytecode, another patch"
+        )
+    if built.pins.moved:
+        yield f"  from the index {', '.join(built.pins.moved)} (at save: from a folder of that machine)"
+
+
+def probe_line(comparison: dict[str, object] | None, skipped: str | None) -> str:
+    """Return what the probe says in one line."""
+    if comparison is None:
+        return f"  same outputs   unknown  no probe was recorded: {skipped}"
+    if comparison["exactly"]:
+        return "  same outputs   yes      exactly those recorded at save"
+    gap = f"largest difference {comparison['max_abs']:.3g}"
+    if comparison["agrees"]:
+        return (
+            f"  same outputs   yes      within rtol {comparison['rtol']:g}, atol"
+            f" {comparison['atol']:g} of those recorded ({gap})"
+        )
+    again = "" if comparison.get("repeats", True) else "; two calls in a row differ: it is random"
+    return f"  same outputs   no       {comparison['reason']} ({gap}){again}"
+
+
+def listing(lines: Iterable[str]) -> str:
+    """Return *lines* as one text, cleaned."""
+    return "\n".join(clean(line) for line in lines)

@@ -1,0 +1,65 @@
+"""What is known of Keras and of bytecode, measured or read in their sources."""
+
+from __future__ import annotations
+
+from packaging.version import Version
+
+# Bytecode of one family parses in the next minor of it and then runs wrong opcodes.
+MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.13"))
+
+# Names that a lambda finds, after Keras loaded it, in the module that loaded it, with
+# the module that each stands for. None: Keras' own, whatever it may be.
+_KERAS3_NAMES = {"binascii": "binascii", "codecs": "codecs", "marshal": "marshal", "os": "os",
+                 "python_types": "types"}  # fmt: skip
+_KERAS2_NAMES = {"np": "numpy", "sys": "sys", "textwrap": "textwrap", "types": None,
+                 "warnings": "warnings", "python_types": "types"}  # fmt: skip
+
+# Attributes of numpy that are gone, by the version without them.
+NUMPY_REMOVED = {
+    "1.24": ("bool", "int", "float", "complex", "object", "str", "long", "unicode"),
+    "2.0": (
+        "float_", "complex_", "unicode_", "string_", "Inf", "Infinity", "NaN", "infty", "NINF",
+        "PINF", "NZERO", "PZERO", "alltrue", "sometrue", "cumproduct", "product", "round_",
+        "asfarray", "find_common_type", "cast", "source", "lookfor", "who", "msort", "mat",
+        "issubclass_", "issctype", "maximum_sctype", "obj2sctype", "sctype2char", "sctypes",
+        "singlecomplex", "longfloat", "longcomplex", "clongfloat", "cfloat",
+    ),
+}  # fmt: skip
+NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
+
+
+def names_at_load(module: str, version: str) -> dict[str, str | None]:
+    """Return the global names that Keras' own loader gives a lambda, by accident of its module."""
+    known = Version(version)
+    if module == "keras" and known >= Version("3"):
+        return _KERAS3_NAMES
+    names = dict(_KERAS2_NAMES)
+    if known < Version("2.7"):
+        names["K"] = "keras.backend"
+    if known >= Version("2.6"):
+        names["tf"] = "tensorflow"
+    return names
+
+
+def same_family(one: str, other: str) -> bool:
+    """Tell whether bytecode of Python *one* (as ``3.11``) would parse under *other*."""
+    return any(one in family and other in family for family in MARSHAL_FAMILIES)
+
+
+def keras_generation(module: str, version: str, form: str) -> str:
+    """Return which Kerases read each other's files: same text, same generation."""
+    known = Version(version)
+    if module == "keras" and known.major >= 3:
+        return "3"
+    if form == "keras-zip":
+        return "2.13" if known >= Version("2.13") else "2.12"
+    return "2"
+
+
+def removed_from_numpy(attribute: str, version: str) -> bool:
+    """Tell whether ``numpy.<attribute>`` is gone in *version*."""
+    name = attribute.split(".")[0]
+    found = Version(version)
+    if name in NUMPY_RETURNED and found >= Version(NUMPY_RETURNED[name]):
+        return False
+    return any(found >= Version(gone) and name in names for gone, names in NUMPY_REMOVED.items())

@@ -1,0 +1,326 @@
+"""The rules that hold a manifest against an environment."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from capsule.environment import Environment
+from capsule.environment.frameworks import (
+    NUMERIC,
+    backend_provider,
+    keras_provider,
+    provider,
+    same_provider,
+)
+from capsule.manifest import Manifest
+from capsule.verdict.facts import keras_generation, removed_from_numpy, same_family
+from capsule.verdict.finding import QUESTIONS, Finding
+from capsule.verdict.reach import Reaches, required
+
+
+@dataclass(frozen=True)
+class Case:
+    """A manifest, its reaches, and the environment that it is held against."""
+
+    manifest: Manifest
+    reaches: Reaches
+    environment: Environment
+
+
+Rule = Callable[[Case], Iterator[Finding]]
+
+
+def of_environment(case: Case) -> list[Finding]:
+    """Return every finding of *case*."""
+    return [finding for rule in RULES for finding in rule(case)]
+
+
+def bytecode(case: Case) -> Iterator[Finding]:
+    """Bytecode of another Python: it raises, or worse, it runs."""
+    saved, here = case.manifest.python, case.environment.python
+    if saved.magic == here.magic and saved.implementation == here.implementation:
+        return
+    related = saved.implementation == here.implementation and same_family(saved.minor, here.minor)
+    for function in case.manifest.functions:
+        if function.key is None:
+            continue
+        layer = "/".join(function.where)
+        if related:
+            told = f"{layer} is bytecode of Python {saved.minor}: {here.minor} reads it and runs"
+            told += " wrong instructions, which may crash"
+        else:
+            told = f'{layer} is bytecode of Python {saved.minor}: raises at load ("bad marshal data")'
+        yield Finding(
+            "bytecode", "warning" if related else "fatal", function.name, told,
+            expected=f"Python {saved.minor}", found=f"Python {here.minor}",
+            reach=("model", layer),
+            remedy=f"load it with capsule.load, or under Python {saved.minor}",
+            decides=("keras",),
+        )  # fmt: skip
+    for name in case.reaches.functions():
+        node = case.manifest.nodes[name]
+        if node.source is None and node.code is not None:
+            short = name.partition(":")[2]
+            yield Finding(
+                "code-only", "fatal", short,
+                f"{short} exists only as bytecode of Python {saved.minor}",
+                expected=f"Python {saved.minor}", found=f"Python {here.minor}",
+                reach=case.reaches.of_node[name],
+                remedy="replay it: capsule replay MODEL --unsafe",
+                decides=("capsule",),
+            )  # fmt: skip
+
+
+def python(case: Case) -> Iterator[Finding]:
+    """Another version of Python, or another Python."""
+    saved, here = case.manifest.python, case.environment.python
+    if (saved.implementation, saved.version) == (here.implementation, here.version):
+        return
+    one, other = f"{saved.implementation} {saved.version}", f"{here.implementation} {here.version}"
+    yield Finding(
+        "python", "note", "python", f"Python {one} → {other}", expected=one, found=other
+    )
+
+
+def platform(case: Case) -> Iterator[Finding]:
+    """Another system or machine, where the numbers may come out otherwise."""
+    saved, here = case.manifest.platform, case.environment.platform
+    one, other = f"{saved.system} {saved.machine}", f"{here.system} {here.machine}"
+    if one != other:
+        yield Finding(
+            "platform", "warning", "platform", f"platform {one} → {other}",
+            expected=one, found=other, remedy="check the outputs with capsule replay --check",
+            decides=("same",),
+        )  # fmt: skip
+    elif saved.libc != here.libc:
+        one, other = " ".join(saved.libc), " ".join(here.libc)
+        yield Finding("libc", "note", "libc", f"C library {one} → {other}",
+                      expected=one, found=other)  # fmt: skip
+
+
+def keras(case: Case) -> Iterator[Finding]:
+    """No Keras, another generation of it, or another version."""
+    saved = case.manifest.keras
+    if saved is None:
+        yield Finding("keras-unknown", "warning", "keras", "which Keras saved it is not known",
+                      decides=QUESTIONS)  # fmt: skip
+        return
+    found = keras_provider(case.environment.distributions, saved.module)
+    expected = f"{saved.distribution or saved.module} {saved.version}"
+    if found is None:
+        yield Finding(
+            "keras-missing", "fatal", saved.module, f"{saved.module} is not installed",
+            expected=expected, found=None, reach=("model", saved.module),
+            remedy=f"install {saved.distribution or saved.module}, or replay the model",
+            decides=QUESTIONS,
+        )  # fmt: skip
+        return
+    version = found[1]
+    form = case.manifest.artifact.format
+    told = f"Keras {saved.version} → {version}"
+    if saved.module == "tensorflow.keras":
+        return  # TensorFlow's own rule speaks for it
+    if keras_generation(saved.module, saved.version, form) != keras_generation(
+        saved.module, version, form
+    ):
+        newer = Version(version) > Version(saved.version) and form == "keras-h5"
+        yield Finding(
+            "keras-generation", "warning" if newer else "fatal", "keras",
+            told + (": not all of its files are read" if newer else ": it does not read such files"),
+            expected=expected, found=f"{found[0]} {version}", reach=("model", found[0]),
+            remedy="replay it: capsule replay MODEL --unsafe",
+            decides=QUESTIONS,
+        )  # fmt: skip
+    elif Version(version) != Version(saved.version):
+        yield Finding(
+            "keras-version", "warning", "keras", told,
+            expected=expected, found=f"{found[0]} {version}", reach=("model", found[0]),
+            remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=QUESTIONS,
+        )  # fmt: skip
+
+
+def backend(case: Case) -> Iterator[Finding]:
+    """No backend, another version of it, or another one chosen by a setting."""
+    saved = case.manifest.keras
+    if saved is None:
+        return
+    found = backend_provider(case.environment.distributions, saved.backend)
+    name = saved.backend_distribution or saved.backend
+    expected = f"{name} {saved.backend_version or ''}".strip()
+    if found is None:
+        yield Finding(
+            "backend-missing", "fatal", saved.backend, f"{saved.backend} is not installed",
+            expected=expected, found=None, reach=("model", saved.module, saved.backend),
+            remedy=f"install {name}, or replay the model",
+            decides=QUESTIONS,
+        )  # fmt: skip
+    elif saved.backend_version and Version(found[1]) != Version(saved.backend_version):
+        yield Finding(
+            "backend-version", "warning", saved.backend,
+            f"{saved.backend} {saved.backend_version} → {found[1]}",
+            expected=expected, found=" ".join(found), reach=("model", saved.module, saved.backend),
+            remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=QUESTIONS,
+        )  # fmt: skip
+
+
+def settings(case: Case) -> Iterator[Finding]:
+    """What a keras.json says against what was in effect at save."""
+    saved = case.manifest.settings
+    told = {} if saved is None else {
+        "floatx": saved.floatx, "epsilon": saved.epsilon,
+        "image_data_format": saved.image_data_format,
+    }  # fmt: skip
+    default = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
+    for name, expected in told.items():
+        found = case.environment.settings.get(name, default[name])
+        if found != expected:
+            yield Finding(
+                "settings", "warning", name, f"{name} {expected} → {found} (keras.json)",
+                expected=str(expected), found=str(found), reach=("model", "keras", name),
+                remedy=f"set {name} before loading",
+                decides=("keras", "same"),
+            )  # fmt: skip
+
+
+def reached_distributions(case: Case) -> Iterator[Finding]:
+    """Distributions that a function of the model reaches."""
+    core = _core(case.manifest)
+    for name, reach in sorted(case.reaches.of_distribution.items()):
+        saved = case.manifest.distribution(name)
+        if saved is None or name in core:
+            continue
+        found = provider(case.environment.distributions, same_provider(name))
+        if found is None:
+            yield Finding(
+                "distribution-missing", "fatal", name, f"{name} {saved.version} is not installed",
+                expected=saved.version, found=None, reach=reach,
+                remedy=f"install {name}=={saved.version}, or replay the model",
+                decides=QUESTIONS,
+            )  # fmt: skip
+        elif Version(found[1]) != Version(saved.version):
+            yield _moved(case, name, saved.version, found[1], reach)
+
+
+def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]) -> Finding:
+    gone = []
+    if name == "numpy":
+        gone = sorted({
+            attribute
+            for node in case.reaches.functions()
+            for binding in case.manifest.nodes[node].names if binding.to == "numpy"
+            for attribute in binding.attributes if removed_from_numpy(attribute, found)
+        })  # fmt: skip
+    if gone:
+        return Finding(
+            "api-removed", "fatal", name, f"numpy.{gone[0]} is gone in numpy {found}",
+            expected=saved, found=found, reach=(*reach, f"numpy.{gone[0]}"),
+            remedy=f"install numpy=={saved}, or replay the model",
+            decides=QUESTIONS,
+        )  # fmt: skip
+    return Finding(
+        "distribution-version", "warning", name, f"{name} {saved} → {found}",
+        expected=saved, found=found, reach=reach,
+        remedy="check it: capsule replay MODEL --unsafe --check",
+        decides=("keras", "same"),
+    )  # fmt: skip
+
+
+def framework_distributions(case: Case) -> Iterator[Finding]:
+    """Distributions that Keras and the backend need."""
+    core = _core(case.manifest)
+    for name, reach in sorted(required(case.manifest, core).items()):
+        if name in core or name in case.reaches.of_distribution:
+            continue
+        saved = case.manifest.distribution(name)
+        found = case.environment.distributions.get(name)
+        if saved is None or (found and Version(found) == Version(saved.version)):
+            continue
+        if found is None:
+            # Other versions of the framework may need others: only numbers are missed for sure.
+            yield Finding(
+                "distribution-missing", "warning" if name in NUMERIC else "note", name,
+                f"{name} {saved.version} is not installed",
+                expected=saved.version, found=None, reach=reach,
+                decides=QUESTIONS if name in NUMERIC else (),
+            )  # fmt: skip
+        else:
+            numeric = name in NUMERIC
+            yield Finding(
+                "distribution-version", "warning" if numeric else "note", name,
+                f"{name} {saved.version} → {found}",
+                expected=saved.version, found=found, reach=reach,
+                decides=("keras", "same") if numeric else (),
+            )  # fmt: skip
+
+
+def other_distributions(case: Case) -> Iterator[Finding]:
+    """Distributions that nothing of the model reaches: noise, told as such."""
+    core = _core(case.manifest)
+    known = {*core, *required(case.manifest, core), *case.reaches.of_distribution}
+    for saved in case.manifest.distributions:
+        found = case.environment.distributions.get(saved.name)
+        if saved.name not in known and found != saved.version:
+            yield Finding(
+                "unreached", "note", saved.name,
+                f"{saved.name} {saved.version} → {found or 'not installed'}",
+                expected=saved.version, found=found,
+            )  # fmt: skip
+
+
+def local_modules(case: Case) -> Iterator[Finding]:
+    """The user's own modules, where another version of them lies in the way."""
+    for name, node in sorted(case.manifest.nodes.items()):
+        if node.kind != "module" or node.origin != "local" or name not in case.reaches.of_node:
+            continue
+        if node.source is None:
+            yield Finding(
+                "module-opaque", "fatal", name, f"the module {name} is not in the sidecar",
+                reach=case.reaches.of_node[name],
+                remedy=f"make {name} importable, or save with source=True", decides=("capsule",),
+            )  # fmt: skip
+            continue
+        for folder in (".", *case.environment.paths):
+            text = _read(Path(folder, *name.split(".")), package=node.package)
+            if text is not None:
+                if _digest(text) != _digest(node.source):
+                    yield Finding(
+                        "module-changed", "warning", name,
+                        f"the module {name} here is not the one the model was saved with",
+                        expected=_digest(node.source), found=_digest(text),
+                        reach=case.reaches.of_node[name],
+                        remedy="replay the model, which takes the saved one along",
+                        decides=("keras", "same"),
+                    )  # fmt: skip
+                break
+
+
+def _read(stem: Path, *, package: bool) -> str | None:
+    path = stem / "__init__.py" if package else stem.with_suffix(".py")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _core(manifest: Manifest) -> list[str]:
+    """Return the distributions of Keras and its backend, which have rules of their own."""
+    keras = manifest.keras
+    names = (keras.distribution, keras.backend_distribution) if keras else ()
+    return [name for name in names if name is not None]
+
+
+RULES: tuple[Rule, ...] = (
+    bytecode, python, platform, keras, backend, settings, reached_distributions,
+    framework_distributions, local_modules, other_distributions,
+)  # fmt: skip

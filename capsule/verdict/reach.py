@@ -1,0 +1,102 @@
+"""The path from the model to a node of the import graph: what tells fatal from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capsule.manifest import CarriedFunction, Manifest
+
+Reach = tuple[str, ...]
+
+
+class Reaches:
+    """Shortest paths from the model to every node and distribution, found once."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self.of_node: dict[str, Reach] = {}
+        self.of_distribution: dict[str, Reach] = {}
+        self._walk()
+
+    def _walk(self) -> None:
+        waiting: list[tuple[str, Reach]] = [
+            (function.node, of_function(function))
+            for function in self._manifest.functions
+            if function.node is not None
+        ]
+        for name, reach in waiting:  # grows while it is walked: breadth first
+            if name in self.of_node:
+                continue
+            self.of_node[name] = reach
+            node = self._manifest.nodes[name]
+            if node.distribution is not None:
+                self.of_distribution.setdefault(node.distribution, reach)
+            for binding in node.names:
+                if binding.to is not None:
+                    waiting.append((binding.to, (*reach, _label(binding.to, binding.attribute))))
+
+    def functions(self) -> Iterator[str]:
+        """Give the names of the reached nodes that are functions."""
+        for name in self.of_node:
+            if self._manifest.nodes[name].kind != "module":
+                yield name
+
+
+def of_function(function: CarriedFunction) -> Reach:
+    """Return the reach of a carried function: model → layer → role if it isn't the function."""
+    layer = "/".join(function.where)
+    told = layer if function.role == "function" else f"{layer}.{function.role}"
+    return ("model", told or function.name)
+
+
+def _label(node: str, attribute: str | None) -> str:
+    name = node.partition(":")[2].partition("#")[0] or node
+    name = name.rpartition("<locals>.")[2]
+    return f"{name}.{attribute}" if attribute else name
+
+
+def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
+    """Return the distributions that *roots* need, themselves included, with their reach."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    installed = {d.name: d for d in manifest.distributions}
+    environment = markers_of(manifest)
+    found: dict[str, Reach] = {}
+    waiting: list[tuple[str, tuple[str, ...], Reach]] = [(r, (), ("model", r)) for r in roots]
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for name, extras, reach in waiting:
+        if (name, extras) in seen or name not in installed:
+            continue
+        seen.add((name, extras))
+        found.setdefault(name, reach)
+        for text in installed[name].requires:
+            requirement = Requirement(text)
+            wanted = requirement.marker is None or any(
+                requirement.marker.evaluate({**environment, "extra": extra})
+                for extra in ("", *extras)
+            )
+            if wanted:
+                needed = canonicalize_name(requirement.name)
+                waiting.append((needed, tuple(sorted(requirement.extras)), (*reach, needed)))
+    return found
+
+
+def markers_of(manifest: Manifest) -> dict[str, str]:
+    """Return the PEP 508 markers of the environment that the manifest describes."""
+    python, platform = manifest.python, manifest.platform
+    systems = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
+    names = {"cpython": "CPython", "pypy": "PyPy"}
+    return {
+        "implementation_name": python.implementation,
+        "implementation_version": python.version,
+        "os_name": "nt" if platform.system == "Windows" else "posix",
+        "platform_machine": platform.machine,
+        "platform_python_implementation": names.get(python.implementation, python.implementation),
+        "platform_release": "",
+        "platform_system": platform.system,
+        "platform_version": "",
+        "python_full_version": python.version,
+        "python_version": python.minor,
+        "sys_platform": systems.get(platform.system, platform.system.lower()),
+    }
