@@ -162,7 +162,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The live model at save: its class, tensors, and what was not as it should be."""
+    """The live model at save: its class, tensors, and what was not as it should be.
+
+    ``custom`` are classes of the user's own as ``module:qualname``; ``compiled_with`` the
+    losses and metrics that were given as text.
+    """
 
     class_name: str
     inputs: tuple[Tensor, ...] = ()
@@ -170,6 +174,7 @@ class ModelFacts:
     unbuilt: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
     custom: tuple[str, ...] = ()
+    compiled_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from capsule.artifact import Artifact, Carried, carried_functions
+from capsule.artifact import Artifact, Carried
 from capsule.errors import ConsentError
 from capsule.guest.digest import code_bytes, digest
 from capsule.manifest import CarriedFunction, Code, Manifest, Node
@@ -104,10 +104,11 @@ def make_plan(
 
 def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
     """Return the artifact's functions, and those it names where only Keras knows (activations)."""
-    found = carried_functions(artifact.config)
-    known = {(f.where, f.role) for f in found}
+    found = artifact.functions
+    known = {(f.where, f.role, f.name) for f in found}
     for function in manifest.functions:
-        if function.key is None and (function.where, function.role) not in known:
+        place = (function.where, function.role, function.name)
+        if function.key is None and place not in known:
             found.append(
                 Carried(function.where, function.role, function.name, function.encoding,
                         None, None, None, function.module)

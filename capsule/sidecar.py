@@ -418,6 +418,7 @@ def _model(data: Reader) -> model.ModelFacts:
         unbuilt=data.texts("unbuilt"),
         stateful=data.texts("stateful"),
         custom=data.texts("custom"),
+        compiled_with=data.texts("compiled_with"),
     )
 
 

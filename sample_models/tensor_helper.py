@@ -27,7 +27,7 @@ model = tf.keras.Sequential(
         tf.keras.layers.Dense(5),
     ]
 )
-model.compile(optimizer="sgd", loss="mse")
+model.compile(optimizer="sgd", loss="mean_squared_error")
 x = np.linspace(-1, 1, 320, dtype="float32").reshape(32, 10)
 model.fit(x, x[:, :5] * 3, epochs=2, verbose=0)
 

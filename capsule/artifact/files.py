@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from capsule.artifact.carried import Carried, carried_functions
 from capsule.errors import ArtifactError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -23,8 +24,9 @@ FORMATS = ("keras-h5", "keras-zip")
 class Artifact:
     """A model file as read: format, size in bytes, SHA-256, and what it says of itself.
 
-    ``config`` is the model's configuration as Keras wrote it (JSON data);
-    ``keras_version`` and ``backend`` are None where the file doesn't tell.
+    ``config`` is the model's configuration as Keras wrote it (JSON data), ``training``
+    what it was compiled with where that stands apart; ``keras_version`` and ``backend``
+    are None where the file doesn't tell.
     """
 
     path: Path
@@ -32,8 +34,17 @@ class Artifact:
     size: int
     sha256: str
     config: Any
+    training: Any
     keras_version: str | None
     backend: str | None
+
+    @property
+    def functions(self) -> list[Carried]:
+        """The functions that the file carries or names, in its order."""
+        found = carried_functions(self.config)
+        if self.format == "keras-h5":
+            found += carried_functions(self.training)
+        return found
 
 
 def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
@@ -78,5 +89,7 @@ def open_artifact(path: str | os.PathLike[str]) -> Artifact:
         from capsule.artifact.hdf5 import read_hdf5 as read
     else:
         from capsule.artifact.keraszip import read_zip as read
-    config, keras_version, backend = read(path)
-    return Artifact(path, form, size, sha256, config, keras_version, backend)
+    told = read(path)
+    return Artifact(
+        path, form, size, sha256, told.config, told.training, told.keras_version, told.backend
+    )

@@ -10,11 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
 
 
-def read_hdf5(path: Path) -> tuple[Any, str | None, str | None]:
-    """Return ``(config, keras_version, backend)`` of the HDF5 file at *path*.
+def read_hdf5(path: Path) -> Contents:
+    """Return what the HDF5 file at *path* says of its model.
 
     Raises ArtifactError where the file is damaged or holds no model configuration.
     """
@@ -23,7 +24,7 @@ def read_hdf5(path: Path) -> tuple[Any, str | None, str | None]:
     try:
         with pyfive.File(str(path)) as file:
             attributes = file.attrs
-            wanted = ("model_config", "keras_version", "backend")
+            wanted = ("model_config", "training_config", "keras_version", "backend")
             found = {name: attributes[name] for name in wanted if name in attributes}
             weights_only = "layer_names" in attributes and "model_config" not in attributes
     # A parser fed a damaged file fails in ways its authors did not list.
@@ -38,9 +39,12 @@ def read_hdf5(path: Path) -> tuple[Any, str | None, str | None]:
         )
     try:
         config = json.loads(_text(found["model_config"]))
+        training = json.loads(_text(found.get("training_config", "null")))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: its model configuration is not JSON ({error})") from None
-    return config, _optional(found.get("keras_version")), _optional(found.get("backend"))
+    return Contents(
+        config, training, _optional(found.get("keras_version")), _optional(found.get("backend"))
+    )
 
 
 def _optional(value: Any) -> str | None:

@@ -8,13 +8,14 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
 
 MEMBER_LIMIT = 64 * 1024 * 1024
 
 
-def read_zip(path: Path) -> tuple[Any, str | None, str | None]:
-    """Return ``(config, keras_version, backend)`` of the archive at *path*.
+def read_zip(path: Path) -> Contents:
+    """Return what the archive at *path* says of its model.
 
     Raises ArtifactError where the archive is damaged or is no model.
     """
@@ -29,7 +30,8 @@ def read_zip(path: Path) -> tuple[Any, str | None, str | None]:
     metadata = metadata if isinstance(metadata, dict) else {}
     version = metadata.get("keras_version")
     backend = metadata.get("backend")
-    return config, version and str(version), backend and str(backend)
+    training = config.get("compile_config") if isinstance(config, dict) else None
+    return Contents(config, training, version and str(version), backend and str(backend))
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str) -> Any:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from capsule.capture.recording import Options
@@ -117,7 +117,9 @@ def _wrapped(writer: Callable[..., Any]) -> Callable[..., Any]:
             result = writer(model, filepath, *args, **kwargs)
         finally:
             _inside.saving = False
-        saved = after_save(model, filepath, before, options, in_checkpoint=_in_checkpoint())
+        in_checkpoint, remote = _callers()
+        target = remote or filepath
+        saved = after_save(model, target, before, options, in_checkpoint=in_checkpoint)
         report(saved)
         if options.strict and saved.error is not None:
             raise saved.error
@@ -127,15 +129,22 @@ def _wrapped(writer: Callable[..., Any]) -> Callable[..., Any]:
     return save
 
 
-def _in_checkpoint() -> bool:
-    """Tell whether a ModelCheckpoint is saving: the callers say so, whatever its class."""
-    frame = sys._getframe(1)
+def _callers() -> tuple[bool, str | None]:
+    """Tell whether a ModelCheckpoint is saving, and the remote path Keras 2 is saving for.
+
+    Keras 2 writes a ``gs://`` model into a temporary file first, and only its own frame
+    knows for whom.
+    """
+    in_checkpoint, remote = False, None
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        owner = frame.f_locals.get("self")
-        if any(kind.__name__ == "ModelCheckpoint" for kind in type(owner).__mro__):
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
+        if frame.f_code.co_name in ("save_model", "_save_model"):
+            owner = frame.f_locals.get("self")
+            if any(kind.__name__ == "ModelCheckpoint" for kind in type(owner).__mro__):
+                in_checkpoint = True
+            remote = frame.f_locals.get("gs_filepath") or remote
+        frame = frame.f_back
+    return in_checkpoint, remote
 
 
 class _Watcher(importlib.abc.MetaPathFinder):

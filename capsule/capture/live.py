@@ -48,11 +48,11 @@ def carried_callable(layer: Any, role: str) -> Any:
     return None
 
 
-def by_name_only(layer: Any, origins: Origins) -> Iterator[tuple[str, FunctionType]]:
-    """Give the user's functions that Keras writes as a bare name (activations and the like)."""
+def by_name_only(layer: Any) -> Iterator[tuple[str, FunctionType]]:
+    """Give the functions that Keras writes as a bare name: activations and the like."""
     for role in _CALLABLES:
         value = getattr(layer, role, None)
-        if isinstance(value, FunctionType) and origins.is_user_code(value.__module__):
+        if isinstance(value, FunctionType):
             yield role, value
 
 
@@ -115,6 +115,24 @@ def environment_variables() -> dict[str, str]:
     return {name: os.environ[name] for name in ENVIRONMENT_VARIABLES if name in os.environ}
 
 
+def compiled_callables(model: Any) -> Iterator[tuple[str, Any]]:
+    """Give what *model* was compiled with, leaf by leaf, as ``(role, loss or metric)``."""
+    yield from (("loss", leaf) for leaf in _leaves(getattr(model, "loss", None)))
+    for holder in ("_compile_metrics", "compiled_metrics"):
+        metrics = getattr(getattr(model, holder, None), "_user_metrics", None)
+        yield from (("metrics", leaf) for leaf in _leaves(metrics))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield value
+
+
 def model_facts(model: Any, origins: Origins) -> ModelFacts:
     """Return the model's class, inputs and outputs, and which layers are not as they should be."""
     from capsule.guest.kerases import describe
@@ -139,6 +157,9 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
         unbuilt=tuple(unbuilt),
         stateful=tuple(stateful),
         custom=tuple(sorted(custom)),
+        compiled_with=tuple(
+            sorted({leaf for _, leaf in compiled_callables(model) if isinstance(leaf, str)})
+        ),
     )
 
 

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 from capsule import __version__
-from capsule.artifact import Artifact, Carried, carried_functions, open_artifact
+from capsule.artifact import Artifact, Carried, open_artifact
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.origins import Origins
@@ -96,7 +97,7 @@ def record_model(
     )
     functions = attempt(
         "the functions", lambda: _functions(model, artifact, graph, origins),
-        tuple(_carried(found, None) for found in carried_functions(artifact.config)),
+        tuple(_carried(found, None) for found in artifact.functions),
     )  # fmt: skip
     return Manifest(
         origin="saved",
@@ -150,25 +151,39 @@ def _carried(found: Carried, node: str | None, name: str | None = None) -> Carri
 def _functions(
     model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins
 ) -> tuple[CarriedFunction, ...]:
-    """Return every function that the file carries or the live layers name, with its node."""
+    """Return every function that the file carries or the live model names, with its node."""
     by_path = dict(live.layers(model))
+    compiled = list(live.compiled_callables(model))
     made: list[CarriedFunction] = []
-    known: set[tuple[live.Where, str]] = set()
-    for found in carried_functions(artifact.config):
-        layer = by_path.get(found.where)
-        value = live.carried_callable(layer, found.role) if layer is not None else None
+    known: set[tuple[live.Where, str, str]] = set()
+
+    def add(found: Carried, value: Any) -> None:
         node = graph.add(value) if value is not None else None
         name = found.name
         if found.code is not None and node is not None:
             name = graph.nodes[node].qualname.rpartition(".")[2]
         made.append(_carried(found, node, name))
-        known.add((found.where, found.role))
-    for where, layer in by_path.items():
-        for role, function in live.by_name_only(layer, origins):
-            if (where, role) not in known:
-                bare = Carried(where, role, function.__name__, "by-name", None, None, None, None)
-                made.append(_carried(bare, graph.add(function)))
+        known.add((found.where, found.role, found.name))
+
+    for found in artifact.functions:
+        if found.where in by_path:
+            value = live.carried_callable(by_path[found.where], found.role)
+        else:
+            named = [v for role, v in compiled if (role, _name(v)) == (found.role, found.name)]
+            value = named[0] if named else None
+        add(found, value)
+    # Keras writes these as a bare text, which nobody can tell from one of its own names.
+    bare = [(where, r, f) for where, l in by_path.items() for r, f in live.by_name_only(l)]
+    for where, role, value in [*bare, *(((), role, value) for role, value in compiled)]:
+        name = _name(value)
+        if isinstance(value, FunctionType) and (where, role, name) not in known:
+            if origins.is_user_code(value.__module__):
+                add(Carried(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__name__", value))
 
 
 def record_file(
@@ -192,7 +207,7 @@ def record_file(
         settings=None,
         environment_variables=live.environment_variables(),
         distributions=_distributions(environment.paths),
-        functions=tuple(_carried(found, None) for found in carried_functions(artifact.config)),
+        functions=tuple(_carried(found, None) for found in artifact.functions),
         nodes={},
         model=None,
         probe=Probe(skipped="the model was not loaded"),

@@ -14,6 +14,17 @@ import threading
 from .digest import carried_key
 from .restore import RestoreError, Restorer
 
+# Short names of losses that Keras 3 writes into .h5 as they are and then looks for in
+# keras.metrics, as a class: with the functions they stand for.
+LOSS_ALIASES = {
+    "mse": "mean_squared_error", "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+    "MSE": "mean_squared_error", "MAE": "mean_absolute_error",
+    "MAPE": "mean_absolute_percentage_error", "MSLE": "mean_squared_logarithmic_error",
+    "kld": "kl_divergence", "KLD": "kl_divergence", "bce": "binary_crossentropy",
+    "BCE": "binary_crossentropy",
+}  # fmt: skip
+
 _active = threading.local()
 _lock = threading.Lock()
 _originals = {}
@@ -47,12 +58,21 @@ def load_model(plan, path, custom_objects=None, options=None):
     by_name.update(custom_objects or {})
     keras = find_keras(plan["keras"])
     options = dict(options or {})
+    by_name = dict(_loss_aliases(keras), **by_name)
     parameters = inspect.signature(keras.models.load_model).parameters
     if "safe_mode" in parameters:
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
     with restored(by_key), scope(by_name):
         return keras.models.load_model(path, custom_objects=by_name or None, **options)
+
+
+def _loss_aliases(keras):
+    """Return the losses by the short names under which Keras 3 can't find them in .h5."""
+    if not hasattr(keras, "ops"):
+        return {}
+    found = {short: getattr(keras.losses, name, None) for short, name in LOSS_ALIASES.items()}
+    return {short: loss for short, loss in found.items() if loss is not None}
 
 
 @contextlib.contextmanager

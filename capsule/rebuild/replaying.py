@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact, open_artifact
-from capsule.errors import ArtifactChangedError, RebuildError
+from capsule.errors import ArtifactChangedError, RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan, make_plan
 from capsule.rebuild.backends import Progress, backend_named
@@ -21,7 +21,10 @@ from capsule.rebuild.cache import Built, build
 from capsule.rebuild.pins import pins_of
 from capsule.rebuild.pythons import FoundPython, find_python
 from capsule.rebuild.session import RemoteModel, worker_environment
+from capsule.verdict import Finding
 from capsule.verdict.judging import manifest_of
+from capsule.verdict.reach import Reaches
+from capsule.verdict.rules import of_manifest
 
 SCOPES = ("model", "all")
 
@@ -47,9 +50,21 @@ class Replayed:
         """What loading would run, and whether that was allowed."""
         return self.plan.consent
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the manifest alone tells of how the model will do."""
+        return tuple(of_manifest(self.manifest, Reaches(self.manifest)))
+
     def load(self) -> RemoteModel:
-        """Load the model in its environment. Raises ConsentError where nobody allowed it."""
+        """Load the model in its environment.
+
+        Raises ConsentError where nobody allowed it, RestoreFailedError for what the
+        manifest alone tells can't come back (weights that were never saved, …).
+        """
         self.consent.require(str(self.artifact.path))
+        for finding in self.findings:
+            if finding.severity == "fatal" and "capsule" in finding.decides:
+                raise RestoreFailedError(f"{self.artifact.path}: {finding.sentence}")
         if self.built is None:
             raise RebuildError("the environment was not built")
         return RemoteModel(

@@ -74,6 +74,7 @@ def replay_result(
     return result(
         path,
         facts=replayed.manifest.artifact,
+        findings=replayed.findings,
         error=error,
         environment=None if built is None else {
             "path": str(built.folder),

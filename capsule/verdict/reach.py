@@ -44,9 +44,10 @@ class Reaches:
 
 def of_function(function: CarriedFunction) -> Reach:
     """Return the reach of a carried function: model → layer → role if it isn't the function."""
-    layer = "/".join(function.where)
-    told = layer if function.role == "function" else f"{layer}.{function.role}"
-    return ("model", told or function.name)
+    parts = ["/".join(function.where)] if function.where else []
+    if function.role != "function":
+        parts.append(function.role)
+    return ("model", ".".join(parts) or function.name)
 
 
 def _label(node: str, attribute: str | None) -> str:

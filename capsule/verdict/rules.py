@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from packaging.version import Version
 
 from capsule.guest import values
+from capsule.guest.kerases import LOSS_ALIASES
 from capsule.manifest import Binding, CarriedFunction, KerasFacts, Manifest, holds_value
 from capsule.verdict.facts import names_at_load
 from capsule.verdict.finding import QUESTIONS, Finding
@@ -241,6 +242,21 @@ def _closure_answer(binding: Binding, form: str) -> tuple[str, str] | None:
     return "fatal", f"a {value.get('of', value.get('type'))} that Keras does not bring back"
 
 
+def loss_alias(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """A loss given by a short name, which Keras 3 writes into .h5 and can't read again."""
+    used = [n for n in (manifest.model.compiled_with if manifest.model else ()) if n in LOSS_ALIASES]
+    if used and is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
+        yield Finding(
+            "loss-alias", "fatal", used[0],
+            f"Keras 3 writes the loss {used[0]!r} into .h5 and cannot read it again"
+            ' ("not a KerasSaveable subclass")',
+            expected=LOSS_ALIASES[used[0]], found=used[0], reach=("model", "loss", used[0]),
+            remedy=f"compile with {LOSS_ALIASES[used[0]]!r}, save as .keras, or load with"
+            " capsule.load or compile=False",
+            decides=("keras",),
+        )  # fmt: skip
+
+
 def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A Lambda's mask function, which Keras 3 writes and does not read."""
     for function in manifest.functions if is_keras3(manifest.keras) else ():
@@ -279,5 +295,5 @@ def _told(function: CarriedFunction) -> str:
 
 RULES: tuple[Rule, ...] = (
     unbuilt, name_missing, value_opaque, source_missing, function_unknown, custom_class,
-    defaults_lost, by_name_only, name_lost, closure_lost, mask_lost, safe_mode,
+    defaults_lost, by_name_only, name_lost, closure_lost, loss_alias, mask_lost, safe_mode,
 )  # fmt: skip
