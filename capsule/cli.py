@@ -82,9 +82,7 @@ def save(
         saved = describe_artifact(words[0], python)
         print(text.clean(text.saved_line(saved)))
         return
-    run = run_under_hook(
-        words, module=module, probe=probe, source=source, values=values
-    )
+    run = run_under_hook(words, module=module, probe=probe, source=source, values=values)
     sys.stdout.flush()
     for saved in run.saves:
         print(text.clean(f"capsule: {text.saved_line(saved)}"), file=sys.stderr)
@@ -182,45 +180,44 @@ def replay(
     from capsule.report import envelope, text
     from capsule.report.progress import progress_to
 
+    # On standard output JSON stands alone.
+    out = sys.stderr if as_json else sys.stdout
+    rebuilt = comparison = failure = None
     try:
         with progress_to(sys.stderr) as progress:
             rebuilt = rebuild(
-                artifact, safe_mode=not unsafe, trust=trust or (), manifest=manifest,
-                python=python, scope=scope, backend=backend, progress=progress,
-            )  # fmt: skip
-    except CapsuleError as error:
-        if as_json:
-            print(envelope.envelope("replay", [envelope.error_result(str(artifact), error)]))
-        raise
-    out = sys.stderr if as_json else sys.stdout
-    print(text.listing(text.replay_lines(rebuilt)), file=out)
-    if not rebuilt.consent.given:
-        error = text.refusal(rebuilt)
-        print(text.listing(text.consent_lines(rebuilt)), file=out)
-        if as_json:
-            print(envelope.envelope(
-                "replay", [envelope.replay_result(str(artifact), rebuilt, None, error)]))  # fmt: skip
-        raise error
-    if command or shell:
-        raise typer.Exit(rebuilt.run(command))
-    try:
+                artifact,
+                safe_mode=not unsafe,
+                trust=trust or (),
+                manifest=manifest,
+                python=python,
+                scope=scope,
+                backend=backend,
+                progress=progress,
+            )
+        print(text.listing(text.replay_lines(rebuilt)), file=out)
+        if not rebuilt.consent.given:
+            print(text.listing(text.consent_lines(rebuilt)), file=out)
+            raise text.refusal(rebuilt)
+        if command or shell:
+            raise typer.Exit(rebuilt.run(command))
         with progress_to(sys.stderr) as progress:
             progress("loading the model there")
             model = rebuilt.load()
+        with model:
+            if inputs is not None and outputs is not None:
+                model.predict_file(inputs, outputs)
+                print(text.clean(f"  outputs        written to {outputs}"), file=out)
+            comparison = model.probe()
+        told = text.probe_line(comparison, rebuilt.manifest.probe.skipped)
+        print(text.clean(told), file=out)
     except CapsuleError as error:
-        if as_json:
-            print(envelope.envelope(
-                "replay", [envelope.replay_result(str(artifact), rebuilt, None, error)]))  # fmt: skip
-        raise
-    with model:
-        if inputs is not None and outputs is not None:
-            model.predict_file(inputs, outputs)
-            print(text.clean(f"  outputs        written to {outputs}"), file=out)
-        comparison = model.probe()
-    print(text.clean(text.probe_line(comparison, rebuilt.manifest.probe.skipped)), file=out)
+        failure = error
     if as_json:
-        print(envelope.envelope(
-            "replay", [envelope.replay_result(str(artifact), rebuilt, comparison, None)]))  # fmt: skip
+        result = envelope.replay_result(str(artifact), rebuilt, comparison, failure)
+        print(envelope.envelope("replay", [result]))
+    if failure is not None:
+        raise failure
     if comparison is None:
         raise typer.Exit(2 if check else 0)
     raise typer.Exit(0 if comparison["agrees"] else 1)

@@ -11,7 +11,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = "1.0"
-SUFFIX = ".capsule.json"
+
+# What changes what Keras computes; nothing else of the environment is kept or believed.
+ENVIRONMENT_VARIABLES = (
+    "KERAS_BACKEND",
+    "TF_USE_LEGACY_KERAS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "JAX_ENABLE_X64",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "NVIDIA_TF32_OVERRIDE",
+)
 
 JSON = Any  # a value of json.load
 

@@ -83,7 +83,8 @@ def make_plan(
     Which functions there are is read from the artifact; the manifest only defines them.
     """
     nodes = dict(manifest.nodes)
-    functions, planned = [], []
+    functions: list[dict[str, Any]] = []
+    planned: list[Planned] = []
     for found in _carried(artifact, manifest):
         node = _node_of(found, manifest, nodes)
         functions.append(

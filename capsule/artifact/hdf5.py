@@ -27,8 +27,7 @@ def read_hdf5(path: Path) -> Contents:
             wanted = ("model_config", "training_config", "keras_version", "backend")
             found = {name: attributes[name] for name in wanted if name in attributes}
             weights_only = "layer_names" in attributes and "model_config" not in attributes
-    # A parser fed a damaged file fails in ways its authors did not list.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a parser fed a damaged file fails in any way
         told = f"{type(error).__name__}: {error}"
         raise ArtifactError(
             f"{path} is a damaged HDF5 file ({told}); copy or save it again"

@@ -24,7 +24,9 @@ def read_zip(path: Path) -> Contents:
             config = _member(archive, path, "config.json")
             metadata = _member(archive, path, "metadata.json")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise ArtifactError(f"{path} is a damaged archive ({error}); copy or save it again") from None
+        raise ArtifactError(
+            f"{path} is a damaged archive ({error}); copy or save it again"
+        ) from None
     if config is None:
         raise ArtifactError(f"{path} is a zip file without config.json: not a Keras model")
     metadata = metadata if isinstance(metadata, dict) else {}

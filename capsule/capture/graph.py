@@ -164,7 +164,7 @@ class ImportGraph:
 
     def _submodules(self, value: Any, chains: set[str]) -> list[Binding]:
         """Return an edge for each submodule used by attribute only: import x … x.y.z()."""
-        made = []
+        made: list[Binding] = []
         for chain in sorted(chains) if isinstance(value, ModuleType) else ():
             name = getattr(value, "__name__", "")
             for part in chain.split(".")[:-1]:

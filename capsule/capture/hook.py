@@ -76,7 +76,8 @@ def hooked(
         yield
     finally:
         with _lock:
-            _stack.remove(entry) if entry in _stack else None
+            if entry in _stack:
+                _stack.remove(entry)
             if not _stack:
                 _uninstall()
 

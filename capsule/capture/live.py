@@ -10,8 +10,7 @@ from typing import Any
 
 from capsule.capture.origins import Origins
 from capsule.environment.distributions import installed_versions
-from capsule.manifest import KerasFacts, ModelFacts, Settings, Tensor
-from capsule.sidecar import ENVIRONMENT_VARIABLES
+from capsule.manifest import ENVIRONMENT_VARIABLES, KerasFacts, ModelFacts, Settings, Tensor
 
 Where = tuple[str, ...]
 

@@ -155,11 +155,11 @@ def _candidates(value: Any) -> list[tuple[str, str]]:
         places.append((module, name))
     for path in getattr(value, "_tf_api_names", None) or ():
         places.append(("tensorflow", str(path)))
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    module = getattr(value, "__module__", None) or getattr(type(value), "__module__", None)
-    if isinstance(name, str) and isinstance(module, str) and "<" not in name:
-        parts = module.split(".")
-        places += [(".".join(parts[: n + 1]), name) for n in range(len(parts))]
+    called = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    home = getattr(value, "__module__", None) or getattr(type(value), "__module__", None)
+    if isinstance(called, str) and isinstance(home, str) and "<" not in called:
+        parts = home.split(".")
+        places += [(".".join(parts[: n + 1]), called) for n in range(len(parts))]
         if parts[0] == "jax":
-            places.insert(0, ("jax.numpy", name))
+            places.insert(0, ("jax.numpy", called))
     return places

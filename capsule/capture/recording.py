@@ -92,9 +92,7 @@ def record_model(
     environment = live_environment()
     origins = _origins()
     facts = attempt("the model", lambda: live.model_facts(model, origins), ModelFacts("unknown"))
-    graph = ImportGraph(
-        origins, project_root(), source=options.source, values=options.values
-    )
+    graph = ImportGraph(origins, project_root(), source=options.source, values=options.values)
     functions = attempt(
         "the functions", lambda: _functions(model, artifact, graph, origins),
         tuple(_carried(found, None) for found in artifact.functions),
@@ -109,9 +107,7 @@ def record_model(
         keras=attempt("Keras", lambda: live.keras_facts(model, environment.paths, origins), None),
         settings=attempt("the settings", lambda: live.settings(model), None),
         environment_variables=live.environment_variables(),
-        distributions=attempt(
-            "the distributions", lambda: _distributions(environment.paths), ()
-        ),
+        distributions=attempt("the distributions", lambda: _distributions(environment.paths), ()),
         functions=functions,
         nodes=graph.nodes,
         model=facts,
@@ -173,12 +169,13 @@ def _functions(
             value = named[0] if named else None
         add(found, value)
     # Keras writes these as a bare text, which nobody can tell from one of its own names.
-    bare = [(where, r, f) for where, l in by_path.items() for r, f in live.by_name_only(l)]
+    bare = [(w, r, f) for w, layer in by_path.items() for r, f in live.by_name_only(layer)]
     for where, role, value in [*bare, *(((), role, value) for role, value in compiled)]:
         name = _name(value)
-        if isinstance(value, FunctionType) and (where, role, name) not in known:
-            if origins.is_user_code(value.__module__):
-                add(Carried(where, role, name, "by-name", None, None, None, None), value)
+        if not isinstance(value, FunctionType) or (where, role, name) in known:
+            continue
+        if origins.is_user_code(value.__module__):
+            add(Carried(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
 
 

@@ -114,7 +114,7 @@ def _run(words: list[str], module: str | None) -> int:
         return 1
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the script's own, shown as Python shows it
+    except BaseException as error:  # noqa: BLE001 - the script's own, shown as Python shows it
         _show(error)
         return 1
     return 0

@@ -1,8 +1,8 @@
 """The exact source text of one function, checked by compiling it again."""
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import linecache
 from collections.abc import Iterable, Iterator, Sequence

@@ -59,8 +59,7 @@ def after_save(
     try:
         manifest = record_model(model, path, options, in_checkpoint=in_checkpoint)
         write_manifest(manifest, sidecar_path(path))
-    # The model is safe on disk; whatever goes wrong here must not undo that.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the model is safe on disk: nothing may undo that
         return Saved(path, error=error)
     return Saved(path, manifest, findings_at_save(manifest))
 

@@ -68,7 +68,9 @@ def live_environment() -> Environment:
     return _from_facts(collector.facts(), "live")
 
 
-def of_interpreter(interpreter: str | os.PathLike[str], *, kind: str = "interpreter") -> Environment:
+def of_interpreter(
+    interpreter: str | os.PathLike[str], *, kind: str = "interpreter"
+) -> Environment:
     """Return the environment of another Python. Starts it once; imports nothing of it.
 
     Raises EnvironmentUnknownError if it is not there or does not answer.

@@ -9,9 +9,10 @@ import os
 import platform
 import sys
 import sysconfig
+from typing import Any, Dict, List
 
 
-def facts():
+def facts() -> Dict[str, Any]:
     """Return version, bytecode magic, ABI, platform, markers and search paths as JSON data."""
     return {
         "python": python_facts(),
@@ -25,7 +26,7 @@ def facts():
     }
 
 
-def python_facts():
+def python_facts() -> Dict[str, Any]:
     """Return implementation, full version, bytecode magic number and ABI of this Python."""
     from importlib.util import MAGIC_NUMBER
 
@@ -37,18 +38,18 @@ def python_facts():
     }
 
 
-def _prerelease():
+def _prerelease() -> str:
     level = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(sys.version_info[3])
     return level + str(sys.version_info[4]) if level else ""
 
 
-def platform_facts():
+def platform_facts() -> Dict[str, Any]:
     """Return system, machine and C library of this machine."""
     libc = [part for part in platform.libc_ver() if part]
     return {"system": platform.system(), "machine": platform.machine(), "libc": libc}
 
 
-def markers():
+def markers() -> Dict[str, str]:
     """Return the PEP 508 marker variables, less those that tell one machine from another."""
     version = python_facts()["version"]
     return {
@@ -64,10 +65,10 @@ def markers():
     }
 
 
-def search_paths():
+def search_paths() -> List[str]:
     """Return the folders of ``sys.path`` where distributions may lie, in their order."""
     standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    paths = []
+    paths: List[str] = []
     for path in sys.path:
         if path and path not in standard and path not in paths and os.path.isdir(path):
             paths.append(path)

@@ -7,6 +7,7 @@ function is how the two are known to agree.
 import ast
 import builtins
 import types
+from typing import Any, Callable, Dict, Iterable, List, Optional, Union
 
 WRAPPER = "__capsule__"
 
@@ -18,12 +19,19 @@ class RestoreError(Exception):
 class Shell(object):
     """A function just compiled, with the means to fill its closure cells."""
 
-    def __init__(self, function, bind):
+    def __init__(self, function: types.FunctionType, bind: Callable[[str, Any], None]) -> None:
         self.function = function
         self.bind = bind
 
 
-def compile_shell(source, filename, freevars, flags, namespace, imported=()):
+def compile_shell(
+    source: str,
+    filename: str,
+    freevars: Iterable[str],
+    flags: int,
+    namespace: Dict[str, Any],
+    imported: Iterable[str] = (),
+) -> Shell:
     """Compile *source* (one lambda or def) and return it as a Shell in *namespace*.
 
     *imported* are the global names that its module imported: CPython 3.11 and 3.12 call
@@ -35,7 +43,7 @@ def compile_shell(source, filename, freevars, flags, namespace, imported=()):
     """
     tree = _parse(source, filename)
     names = list(freevars)
-    body = []
+    body: List[ast.stmt] = []
     if names:
         body.append(_statement("%s = None" % " = ".join(names)))
     if isinstance(tree, ast.Lambda):
@@ -62,14 +70,14 @@ def compile_shell(source, filename, freevars, flags, namespace, imported=()):
         code = compile(module, filename, "exec", flags, True)
     except (SyntaxError, ValueError) as error:
         raise RestoreError("the source of %s does not compile here: %s" % (filename, error))
-    scratch = {"__builtins__": builtins, "__name__": namespace.get("__name__")}
+    scratch: Dict[str, Any] = {"__builtins__": builtins, "__name__": namespace.get("__name__")}
     exec(code, scratch)  # runs the wrapper's def alone: nothing of the source yet
     wrap = types.FunctionType(scratch[WRAPPER].__code__, namespace)
     function, bind = wrap()
     return Shell(function, bind)
 
 
-def _binder(names):
+def _binder(names: List[str]) -> str:
     """Return the def that sets one of *names*: before 3.7 no cell can be set from outside."""
     lines = ["def __bind__(name, value):"]
     if names:
@@ -78,12 +86,12 @@ def _binder(names):
     return "\n".join(lines + [" return None"])
 
 
-def _parse(source, filename):
+def _parse(source: str, filename: str) -> Union[ast.Lambda, ast.FunctionDef]:
     """Return the Lambda or FunctionDef node that is *source*, lines as in the text."""
     attempts = [("(\n" + source + "\n)", "eval"), ("if 1:\n" + source, "exec"), (source, "exec")]
     for text, mode in attempts:
         try:
-            tree = ast.parse(text, filename, mode)
+            tree: Any = ast.parse(text, filename, mode)
         except (SyntaxError, ValueError):
             continue
         if mode == "eval":
@@ -98,38 +106,42 @@ def _parse(source, filename):
     raise RestoreError("the source of %s is not one function" % filename)
 
 
-def _only(body):
+def _only(body: List[ast.stmt]) -> Optional[ast.stmt]:
     return body[0] if len(body) == 1 else None
 
 
-def _statement(text, in_function=False, whole=False):
+def _statement(text: str, in_function: bool = False, whole: bool = False) -> Any:
     if in_function:
-        return ast.parse("def f():\n " + text).body[0].body[0]
+        function: Any = ast.parse("def f():\n " + text).body[0]
+        return function.body[0]
     tree = ast.parse(text)
     return tree if whole else tree.body[0]
 
 
-def _strip_arguments(arguments):
-    nothing = lambda: ast.parse("None", mode="eval").body  # noqa: E731 - a fresh node each
-    arguments.defaults = [nothing() for _ in arguments.defaults]
-    arguments.kw_defaults = [d if d is None else nothing() for d in arguments.kw_defaults]
+def _strip_arguments(arguments: ast.arguments) -> None:
+    arguments.defaults = [_nothing() for _ in arguments.defaults]
+    arguments.kw_defaults = [d if d is None else _nothing() for d in arguments.kw_defaults]
     everyone = list(getattr(arguments, "posonlyargs", [])) + arguments.args + arguments.kwonlyargs
     for one in everyone + [arguments.vararg, arguments.kwarg]:
         if one is not None:
             one.annotation = None
 
 
+def _nothing() -> ast.expr:
+    return ast.parse("None", mode="eval").body
+
+
 # Nested or not is decided by where the def stands, not by what it computes.
 _CO_NESTED = 0x10
 
 
-def same_code(one, other):
+def same_code(one: Any, other: Any) -> bool:
     """Tell whether two code objects of this Python run alike: all but places and outer names."""
     if not isinstance(one, types.CodeType) or not isinstance(other, types.CodeType):
         return type(one) is type(other) and repr(one) == repr(other)
     fields = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_name",
               "co_argcount", "co_kwonlyargcount")  # fmt: skip
-    return (
+    return bool(
         all(getattr(one, field) == getattr(other, field) for field in fields)
         and getattr(one, "co_posonlyargcount", 0) == getattr(other, "co_posonlyargcount", 0)
         and one.co_flags & ~_CO_NESTED == other.co_flags & ~_CO_NESTED
@@ -139,7 +151,7 @@ def same_code(one, other):
     )
 
 
-def _same_constant(one, other):
+def _same_constant(one: Any, other: Any) -> bool:
     # Qualified names are constants up to 3.10: "f.<locals>.<lambda>" says only where.
     if isinstance(one, str) and isinstance(other, str):
         return one.split(".<locals>.")[-1] == other.split(".<locals>.")[-1]

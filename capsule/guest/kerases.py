@@ -10,6 +10,7 @@ import importlib
 import inspect
 import sys
 import threading
+from typing import Any, Dict, Iterator, List, Optional
 
 from .digest import carried_key
 from .restore import RestoreError, Restorer
@@ -27,11 +28,11 @@ LOSS_ALIASES = {
 
 _active = threading.local()
 _lock = threading.Lock()
-_originals = {}
+_originals: Dict[str, Any] = {}
 _loads = [0]
 
 
-def find_keras(module):
+def find_keras(module: str) -> Any:
     """Import and return the Keras that a manifest names: keras, tf_keras or tf.keras."""
     if module.startswith("tensorflow"):
         # Before Keras was a distribution of its own, tf.keras lived inside TensorFlow.
@@ -39,7 +40,12 @@ def find_keras(module):
     return importlib.import_module(module)
 
 
-def load_model(plan, path, custom_objects=None, options=None):
+def load_model(
+    plan: Dict[str, Any],
+    path: str,
+    custom_objects: Optional[Dict[str, Any]] = None,
+    options: Optional[Dict[str, Any]] = None,
+) -> Any:
     """Load the artifact at *path* as *plan* says; returns the Keras model.
 
     *options* go to Keras' ``load_model`` as they are. Raises RestoreError where a
@@ -48,7 +54,8 @@ def load_model(plan, path, custom_objects=None, options=None):
     functions = Restorer(plan["nodes"]).restore(
         sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
     )
-    by_key, by_name = {}, {}
+    by_key: Dict[str, Any] = {}
+    by_name: Dict[str, Any] = {}
     for carried in plan["functions"]:
         if carried["node"] is None:
             continue
@@ -67,7 +74,7 @@ def load_model(plan, path, custom_objects=None, options=None):
         return keras.models.load_model(path, custom_objects=by_name or None, **options)
 
 
-def _loss_aliases(keras):
+def _loss_aliases(keras: Any) -> Dict[str, Any]:
     """Return the losses by the short names under which Keras 3 can't find them in .h5."""
     if not hasattr(keras, "ops"):
         return {}
@@ -76,7 +83,7 @@ def _loss_aliases(keras):
 
 
 @contextlib.contextmanager
-def restored(functions):
+def restored(functions: Dict[str, Any]) -> Iterator[None]:
     """Answer Keras' ``func_load`` in this thread from *functions*, by key; never unmarshal."""
     _install()
     outer = getattr(_active, "functions", None)
@@ -88,7 +95,9 @@ def restored(functions):
         _uninstall()
 
 
-def _func_load(code, defaults=None, closure=None, globs=None, **others):
+def _func_load(
+    code: Any, defaults: Any = None, closure: Any = None, globs: Any = None, **others: Any
+) -> Any:
     functions = getattr(_active, "functions", None)
     if functions is None:
         return _originals["call"](code, defaults, closure, globs, **others)
@@ -100,7 +109,7 @@ def _func_load(code, defaults=None, closure=None, globs=None, **others):
     return found
 
 
-def _install():
+def _install() -> None:
     with _lock:
         _loads[0] += 1
         if _loads[0] > 1:
@@ -114,21 +123,21 @@ def _install():
             if callable(original) and original is not _func_load:
                 _originals.setdefault("call", original)
                 _originals[name] = original
-                module.func_load = _func_load
+                setattr(module, "func_load", _func_load)  # noqa: B010
 
 
-def _uninstall():
+def _uninstall() -> None:
     with _lock:
         _loads[0] -= 1
         if _loads[0]:
             return
         for name, original in _originals.items():
             if name != "call":
-                sys.modules[name].func_load = original
+                setattr(sys.modules[name], "func_load", original)  # noqa: B010
         _originals.clear()
 
 
-def describe(model):
+def describe(model: Any) -> Dict[str, Any]:
     """Return names, shapes and dtypes of the model's inputs and outputs as JSON data."""
     return {
         "class": type(model).__name__,
@@ -138,13 +147,13 @@ def describe(model):
     }
 
 
-def _tensors(model, side):
+def _tensors(model: Any, side: str) -> List[Dict[str, Any]]:
     try:
         tensors = getattr(model, side + "s") or []
     except (AttributeError, ValueError):
         return []  # a subclassed model has none before it was called
     names = getattr(model, side + "_names", None) or []
-    told = []
+    told: List[Dict[str, Any]] = []
     for index, tensor in enumerate(tensors):
         name = names[index] if index < len(names) else tensor.name
         told.append(
@@ -157,13 +166,13 @@ def _tensors(model, side):
     return told
 
 
-def call(model, arrays):
+def call(model: Any, arrays: List[Any]) -> List[Any]:
     """Return ``model(arrays, training=False)`` as a list of numpy arrays."""
     outputs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
     return [to_numpy(output) for output in flatten(outputs)]
 
 
-def flatten(outputs):
+def flatten(outputs: Any) -> List[Any]:
     """Return the tensors of a model's output in its order: a list of one for a single one."""
     if isinstance(outputs, dict):
         outputs = list(outputs.values())
@@ -172,7 +181,7 @@ def flatten(outputs):
     return [leaf for output in outputs for leaf in flatten(output)]
 
 
-def to_numpy(tensor):
+def to_numpy(tensor: Any) -> Any:
     """Return *tensor* of whichever backend as a numpy array."""
     import numpy
 

@@ -6,6 +6,7 @@ every Python and numpy, since the generator is written out here.
 
 import base64
 import hashlib
+from typing import Any, Dict, List, Sequence
 
 SEED = 20
 BATCH = 2
@@ -21,7 +22,7 @@ TOLERANCES = {
 }
 
 
-def uniform(seed, count):
+def uniform(seed: int, count: int) -> Any:
     """Return *count* float64 in [0, 1) from *seed*: SplitMix64, by numpy's uint64."""
     import numpy
 
@@ -34,7 +35,7 @@ def uniform(seed, count):
     return (state >> u64(11)).astype("float64") * 2.0**-53
 
 
-def make_inputs(specs):
+def make_inputs(specs: Sequence[Dict[str, Any]]) -> List[Any]:
     """Return one array for each spec: ``{"shape", "dtype", "seed", "low", "high"}``."""
     import numpy
 
@@ -57,7 +58,7 @@ def make_inputs(specs):
     return arrays
 
 
-def positions(size):
+def positions(size: int) -> Any:
     """Return the flat indices at which a large output is compared: fixed, spread, sorted."""
     import numpy
 
@@ -67,12 +68,12 @@ def positions(size):
     return numpy.unique(spread)
 
 
-def record(array):
+def record(array: Any) -> Dict[str, Any]:
     """Return the JSON record of one output: whole where small, else digest and positions."""
     import numpy
 
     array = numpy.ascontiguousarray(array)
-    made = {"shape": list(array.shape), "dtype": array.dtype.name}
+    made: Dict[str, Any] = {"shape": list(array.shape), "dtype": array.dtype.name}
     raw = array.tobytes()
     if len(raw) <= WHOLE_LIMIT:
         made["base64"] = base64.b64encode(raw).decode("ascii")
@@ -83,7 +84,7 @@ def record(array):
     return made
 
 
-def compare(records, arrays):
+def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[str, Any]:
     """Compare recorded outputs with *arrays*.
 
     Returns ``{"agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason"}``;
@@ -91,16 +92,15 @@ def compare(records, arrays):
     """
     import numpy
 
-    result = {"agrees": True, "exactly": True, "max_abs": 0.0, "max_rel": 0.0,
+    result: Dict[str, Any] = {"agrees": True, "exactly": True, "max_abs": 0.0, "max_rel": 0.0,
               "rtol": 0.0, "atol": 0.0, "reason": None}  # fmt: skip
     if len(records) != len(arrays):
         return _disagree(result, "%d outputs, %d were recorded" % (len(arrays), len(records)))
     for index, (kept, array) in enumerate(zip(records, arrays)):
         array = numpy.ascontiguousarray(array)
         if list(array.shape) != list(kept["shape"]) or array.dtype.name != kept["dtype"]:
-            told = "output %d is %s %s, recorded was %s %s" % (
-                index, array.dtype.name, list(array.shape), kept["dtype"], kept["shape"])  # fmt: skip
-            return _disagree(result, told)
+            found = (index, array.dtype.name, list(array.shape), kept["dtype"], kept["shape"])
+            return _disagree(result, "output %d is %s %s, recorded was %s %s" % found)
         if "base64" in kept:
             expected = numpy.frombuffer(base64.b64decode(kept["base64"]), dtype=array.dtype)
             found = array.reshape(-1)
@@ -113,7 +113,7 @@ def compare(records, arrays):
     return result
 
 
-def _compare_one(result, index, expected, found):
+def _compare_one(result: Dict[str, Any], index: int, expected: Any, found: Any) -> None:
     import numpy
 
     same = expected == found
@@ -141,7 +141,7 @@ def _compare_one(result, index, expected, found):
             index, int((~fits).sum()), expected.size))  # fmt: skip
 
 
-def _disagree(result, reason):
+def _disagree(result: Dict[str, Any], reason: str) -> Dict[str, Any]:
     result["agrees"] = result["exactly"] = False
     result["reason"] = result["reason"] or reason
     return result

@@ -15,6 +15,7 @@ import marshal
 import sys
 import types
 from importlib.util import MAGIC_NUMBER
+from typing import Any, Dict, List, Optional, Set
 
 from .compiling import RestoreError, Shell, compile_shell
 from .values import OpaqueValue, decode
@@ -25,12 +26,12 @@ __all__ = ["RestoreError", "Restorer"]
 class Restorer(object):
     """Makes the functions of one plan; each definition once."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes: Dict[str, Any]) -> None:
         self._nodes = nodes
-        self._namespaces = {}
-        self._shells = {}
+        self._namespaces: Dict[str, Dict[str, Any]] = {}
+        self._shells: Dict[str, Shell] = {}
 
-    def restore(self, names):
+    def restore(self, names: List[str]) -> Dict[str, types.FunctionType]:
         """Return ``{name: function}`` for the definitions *names* of the plan.
 
         Nothing of them is called. Raises RestoreError before anything is made if one of
@@ -45,8 +46,10 @@ class Restorer(object):
             self._bind(name)
         return {name: self._shells[name].function for name in names}
 
-    def _reached(self, names):
-        order, seen, waiting = [], set(), list(reversed(names))
+    def _reached(self, names: List[str]) -> List[str]:
+        order: List[str] = []
+        seen: Set[str] = set()
+        waiting = list(reversed(names))
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -62,7 +65,7 @@ class Restorer(object):
                     waiting.append(binding["to"])
         return order
 
-    def _namespace(self, node):
+    def _namespace(self, node: Dict[str, Any]) -> Dict[str, Any]:
         key = node["namespace"]
         if key not in self._namespaces:
             name = node["module"] or "__main__"
@@ -73,7 +76,7 @@ class Restorer(object):
             }
         return self._namespaces[key]
 
-    def _make(self, name):
+    def _make(self, name: str) -> Shell:
         node = self._nodes[name]
         namespace = self._namespace(node)
         freevars = [b["name"] for b in node["names"] if b["how"] == "closure"]
@@ -89,7 +92,7 @@ class Restorer(object):
         shell.function.__qualname__ = node["qualname"]
         return shell
 
-    def _from_code(self, name, node, namespace):
+    def _from_code(self, name: str, node: Dict[str, Any], namespace: Dict[str, Any]) -> Shell:
         code = node["code"]
         here = MAGIC_NUMBER[0] | MAGIC_NUMBER[1] << 8
         if code is None or code.get("base64") is None:
@@ -103,19 +106,20 @@ class Restorer(object):
         if hashlib.sha256(raw).hexdigest() != code["sha256"]:
             raise RestoreError("the code of %s is not what its digest says" % name)
         made = marshal.loads(raw)
-        cells = tuple((lambda value: lambda: value)(None).__closure__[0] for _ in made.co_freevars)
+        cells = tuple(_empty_cell() for _ in made.co_freevars)
         function = types.FunctionType(made, namespace, made.co_name, None, cells or None)
 
-        def bind(variable, value):
+        def bind(variable: str, value: Any) -> None:
             cells[made.co_freevars.index(variable)].cell_contents = value
 
         return Shell(function, bind)
 
-    def _bind(self, name):
+    def _bind(self, name: str) -> None:
         node = self._nodes[name]
         shell = self._shells[name]
         namespace = self._namespace(node)
-        defaults, keyword_defaults = [], {}
+        defaults: List[Any] = []
+        keyword_defaults: Dict[str, Any] = {}
         for binding in node["names"]:
             how = binding["how"]
             if binding.get("missing"):
@@ -132,7 +136,7 @@ class Restorer(object):
         shell.function.__defaults__ = tuple(defaults) or None
         shell.function.__kwdefaults__ = keyword_defaults or None
 
-    def _value(self, name, binding):
+    def _value(self, name: str, binding: Dict[str, Any]) -> Any:
         target = binding.get("to")
         if target is None:
             try:
@@ -150,9 +154,11 @@ class Restorer(object):
             raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
         return value
 
-    def _provide_modules(self, reached):
+    def _provide_modules(self, reached: List[str]) -> None:
         """Let the local modules of the plan be imported, behind everything installed."""
-        seen, waiting, sources = set(), list(reached), {}
+        seen: Set[str] = set()
+        waiting = list(reached)
+        sources: Dict[str, Any] = {}
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -163,41 +169,50 @@ class Restorer(object):
                 sources[name] = node
             waiting.extend(b["to"] for b in node.get("names", ()) if b.get("to") is not None)
         if sources:
-            finder = next((f for f in sys.meta_path if isinstance(f, LocalModules)), None)
+            finder: Any = next((f for f in sys.meta_path if isinstance(f, LocalModules)), None)
             if finder is None:
                 finder = LocalModules()
                 sys.meta_path.append(finder)
             finder.sources.update(sources)
 
 
+def _empty_cell() -> Any:
+    """Return a closure cell: before 3.8 no type makes one, but any closure has some."""
+    value = None
+
+    def holder() -> Any:
+        return value
+
+    closure: Any = holder.__closure__
+    return closure[0]
+
+
 class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the user's own modules in memory: last on the meta path, never on disk."""
 
-    def __init__(self):
-        self.sources = {}
+    def __init__(self) -> None:
+        self.sources: Dict[str, Any] = {}
 
-    def find_spec(self, fullname, path=None, target=None):
-        node = self.sources.get(fullname)
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        node = self.sources.get(fullname) or {}
         package = any(other.startswith(fullname + ".") for other in self.sources)
-        if node is None and not package:
+        if not node and not package:
             return None
         package = package or bool(node.get("package"))
         return importlib.machinery.ModuleSpec(
             fullname, self, origin="<capsule %s>" % fullname, is_package=package
         )
 
-    def create_module(self, spec):
+    def create_module(self, spec: Any) -> None:
         return None
 
-    def exec_module(self, module):
+    def exec_module(self, module: types.ModuleType) -> None:
         node = self.sources.get(module.__name__)
         if node is None:
             return
+        text = node["source"]
         filename = "<capsule %s>" % module.__name__
-        linecache.cache[filename] = (
-            len(node["source"]),
-            None,
-            node["source"].splitlines(True),
-            filename,
-        )
-        exec(compile(node["source"], filename, "exec", 0, True), module.__dict__)
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        exec(compile(text, filename, "exec", 0, True), module.__dict__)

@@ -8,6 +8,7 @@ import base64
 import json
 import math
 import sys
+from typing import Any, Callable, Dict, List
 
 SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 32
@@ -17,7 +18,7 @@ class OpaqueValue(ValueError):
     """An opaque value was to be decoded: it was never stored."""
 
 
-def opaque(value, reason):
+def opaque(value: Any, reason: str) -> Dict[str, Any]:
     """Return the stand-in for a *value* that can't be stored, with its type and why."""
     kind = type(value)
     return {
@@ -27,7 +28,7 @@ def opaque(value, reason):
     }
 
 
-def is_opaque(encoded):
+def is_opaque(encoded: Any) -> List[Dict[str, Any]]:
     """Return the opaque stand-ins inside *encoded*, at any depth, as a list."""
     if isinstance(encoded, list):
         return [found for item in encoded for found in is_opaque(item)]
@@ -38,7 +39,7 @@ def is_opaque(encoded):
     return []
 
 
-def encode(value):
+def encode(value: Any) -> Any:
     """Return *value* as JSON data; at most ``SIZE_LIMIT`` bytes, else opaque."""
     encoded = _encode(value, 0)
     if not is_opaque(encoded) and len(json.dumps(encoded)) > 2 * SIZE_LIMIT:
@@ -46,7 +47,7 @@ def encode(value):
     return encoded
 
 
-def _encode(value, depth):
+def _encode(value: Any, depth: int) -> Any:
     kind = type(value)
     if depth > DEPTH_LIMIT:
         return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
@@ -80,13 +81,13 @@ def _encode(value, depth):
     return _encode_numpy(value)
 
 
-def _encode_bytes(value):
+def _encode_bytes(value: bytes) -> Dict[str, Any]:
     if len(value) > SIZE_LIMIT:
         return opaque(value, "longer than %d bytes" % SIZE_LIMIT)
     return {"type": "bytes", "base64": base64.b64encode(value).decode("ascii")}
 
 
-def _encode_numpy(value):
+def _encode_numpy(value: Any) -> Dict[str, Any]:
     # sys.modules: a numpy value can only exist where numpy is loaded already.
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)):
@@ -96,7 +97,8 @@ def _encode_numpy(value):
     if value.dtype.kind not in "biufcSU":
         return opaque(value, "an array of dtype %s" % value.dtype)
     if value.nbytes > SIZE_LIMIT:
-        return opaque(value, "an array of %d KiB, over %d" % (value.nbytes // 1024, SIZE_LIMIT // 1024))
+        sizes = (value.nbytes // 1024, SIZE_LIMIT // 1024)
+        return opaque(value, "an array of %d KiB, over %d" % sizes)
     array = numpy.ascontiguousarray(value)
     return {
         "type": "ndarray" if isinstance(value, numpy.ndarray) else "scalar",
@@ -106,13 +108,13 @@ def _encode_numpy(value):
     }
 
 
-def decode(encoded):
+def decode(encoded: Any) -> Any:
     """Return the value that *encoded* stands for; opaque ones raise OpaqueValue."""
     if isinstance(encoded, list):
         return [decode(item) for item in encoded]
     if not isinstance(encoded, dict):
         return encoded
-    kind = encoded.get("type")
+    kind = str(encoded.get("type"))
     if kind == "opaque":
         raise OpaqueValue("a %s was not stored: %s" % (encoded.get("of"), encoded.get("reason")))
     if kind == "float":
@@ -132,7 +134,7 @@ def decode(encoded):
     raise ValueError("no such type of value: %r" % (kind,))
 
 
-_CONTAINERS = {
+_CONTAINERS: Dict[str, Callable[[List[Any]], Any]] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
@@ -141,7 +143,7 @@ _CONTAINERS = {
 }
 
 
-def _decode_numpy(encoded):
+def _decode_numpy(encoded: Dict[str, Any]) -> Any:
     import numpy
 
     dtype = numpy.dtype(encoded["dtype"])

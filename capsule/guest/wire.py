@@ -2,6 +2,7 @@
 
 import json
 import struct
+from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
 
 _HEAD = struct.Struct(">4sQ")
 _MAGIC = b"cps1"
@@ -14,7 +15,7 @@ class WireError(Exception):
     """The other side sent something that is no frame, or ended."""
 
 
-def write_frame(stream, header, arrays=()):
+def write_frame(stream: IO[bytes], header: Any, arrays: Iterable[Any] = ()) -> None:
     """Write *header* (JSON data) and *arrays* (numpy) to the binary *stream* and flush it."""
     import numpy
 
@@ -31,23 +32,23 @@ def write_frame(stream, header, arrays=()):
     stream.flush()
 
 
-def read_frame(stream):
+def read_frame(stream: Any) -> Optional[Tuple[Any, List[Any]]]:
     """Read one frame; returns ``(header, arrays)``, or None at a clean end."""
-    head = _read(stream, _HEAD.size, at_start=True)
+    head = _read(stream, _HEAD.size)
     if head is None:
         return None
     magic, length = _HEAD.unpack(head)
     if magic != _MAGIC or length > HEADER_LIMIT:
         raise WireError("what came is no frame")
     try:
-        told = json.loads(_read(stream, length).decode("utf-8"))
+        told = json.loads((_read(stream, length) or b"").decode("utf-8"))
         header, specs = told["header"], told["arrays"]
     except (ValueError, KeyError, TypeError) as error:
         raise WireError("the frame's header is damaged: %s" % error)
     return header, [_read_array(stream, spec) for spec in specs]
 
 
-def _read_array(stream, spec):
+def _read_array(stream: Any, spec: Dict[str, Any]) -> Any:
     import numpy
 
     dtype = numpy.dtype(str(spec["dtype"]))
@@ -71,12 +72,14 @@ def _read_array(stream, spec):
     return array
 
 
-def _read(stream, length, at_start=False):
-    parts, missing = [], length
+def _read(stream: Any, length: int) -> Optional[bytes]:
+    """Return *length* bytes, None if the stream ended before the first of them."""
+    parts: List[bytes] = []
+    missing = length
     while missing:
         part = stream.read(missing)
         if not part:
-            if at_start and missing == length:
+            if missing == length:
                 return None
             raise WireError("it ended in the midst of a frame")
         parts.append(part)

@@ -5,13 +5,15 @@ them to what was its standard output. Everything the model prints goes to standa
 """
 
 import os
-import sys
 import traceback
+from typing import Any, Dict, List, Tuple
 
 from .wire import read_frame, write_frame
 
+Answer = Tuple[Dict[str, Any], List[Any]]
 
-def main():
+
+def main() -> None:
     """Serve until the host closes its end."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
@@ -33,11 +35,12 @@ def main():
         except KeyboardInterrupt:
             return
         except BaseException as error:  # whatever a model raises must reach the host as text
-            answer, outputs = {"error": told(error)}, []
+            answer = {"error": told(error)}
+            outputs = []
         write_frame(answers, answer, outputs)
 
 
-def told(error):
+def told(error: BaseException) -> Dict[str, str]:
     """Return an exception as JSON data: type, first words, traceback."""
     return {
         "type": type(error).__name__,
@@ -49,21 +52,22 @@ def told(error):
 class Session(object):
     """One loaded model, and what can be asked of it."""
 
-    def __init__(self):
-        self.model = None
+    def __init__(self) -> None:
+        self.model: Any = None
 
-    def answer(self, header, arrays):
+    def answer(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return ``(answer, arrays)`` for one request; ``header["do"]`` names it."""
-        return getattr(self, "do_" + header["do"])(header, arrays)
+        answer: Answer = getattr(self, "do_" + header["do"])(header, arrays)
+        return answer
 
-    def do_load(self, header, arrays):
+    def do_load(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Load ``path`` as ``plan`` says and describe the model."""
         from . import kerases
 
         self.model = kerases.load_model(header["plan"], header["path"], None, {"compile": False})
         return {"model": kerases.describe(self.model)}, []
 
-    def do_probe(self, header, arrays):
+    def do_probe(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Compute the recorded probe again and compare."""
         from . import kerases
         from .probe import compare, make_inputs
@@ -72,17 +76,17 @@ class Session(object):
         outputs = kerases.call(self.model, inputs)
         comparison = compare(header["outputs"], outputs)
         if not comparison["agrees"]:
-            again = [kept for kept in kerases.call(self.model, inputs)]
+            again = kerases.call(self.model, inputs)
             comparison["repeats"] = all((a == b).all() for a, b in zip(outputs, again))
         return {"comparison": comparison}, []
 
-    def do_call(self, header, arrays):
+    def do_call(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return ``model(inputs, training=False)``."""
         from . import kerases
 
         return {}, kerases.call(self.model, arrays)
 
-    def do_predict(self, header, arrays):
+    def do_predict(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return ``model.predict(inputs, **options)``."""
         from . import kerases
 
@@ -90,8 +94,8 @@ class Session(object):
         outputs = self.model.predict(inputs, verbose=0, **header["options"])
         return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
 
-    def do_summary(self, header, arrays):
+    def do_summary(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return the text of ``model.summary()``."""
-        lines = []
+        lines: List[str] = []
         self.model.summary(print_fn=lambda text, **_: lines.append(text))
         return {"summary": "\n".join(lines)}, []

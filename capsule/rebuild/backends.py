@@ -58,15 +58,15 @@ class Uv:
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
         lock.write_text(as_text(pins.requirements), encoding="utf-8")
         # Bytecode is compiled now, once, whatever the machine's habit.
-        command = self._install(folder) + ["--compile-bytecode", "--requirements", str(lock)]
-        _run(command + ([] if build else ["--only-binary", ":all:"]))
+        command = [*self._install(folder), "--compile-bytecode", "--requirements", str(lock)]
+        _run(command if build else [*command, "--only-binary", ":all:"])
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         left = dict(zip(pins.versions, pins.requirements))
         found: list[str] = []
         while left:
-            command = self._install(folder) + ["--dry-run", "--only-binary", ":all:"]
-            done = _start(command + list(left.values()))
+            command = [*self._install(folder), "--dry-run", "--only-binary", ":all:"]
+            done = _start([*command, *left.values()])
             match = _UNBUILT.search(done.stderr)
             if done.returncode == 0 or match is None or match[1] not in left:
                 break
@@ -75,7 +75,15 @@ class Uv:
         return tuple(found)
 
     def _install(self, folder: Path) -> list[str]:
-        return [*_uv(), "pip", "install", "--quiet", "--no-deps", "--python", str(python_in(folder))]
+        return [
+            *_uv(),
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--python",
+            str(python_in(folder)),
+        ]
 
 
 class PipTools:

@@ -67,9 +67,7 @@ class Replayed:
                 raise RestoreFailedError(f"{self.artifact.path}: {finding.sentence}")
         if self.built is None:
             raise RebuildError("the environment was not built")
-        return RemoteModel(
-            self.built.interpreter, self.manifest, self.plan, self.artifact.path
-        )
+        return RemoteModel(self.built.interpreter, self.manifest, self.plan, self.artifact.path)
 
     def run(self, command: Sequence[str] | None) -> int:
         """Run *command* (None: the user's shell) in the environment; return its exit status.

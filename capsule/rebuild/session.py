@@ -88,6 +88,9 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=worker_environment(manifest, Path(self._home.name)),
         )  # fmt: skip
+        # Pipes were asked for, so they are there: typing alone doesn't know.
+        self._requests: IO[bytes] = self._process.stdin  # type: ignore[assignment]
+        self._answers: IO[bytes] = self._process.stdout  # type: ignore[assignment]
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -104,9 +107,8 @@ class Worker:
         """
         with self._lock:
             try:
-                assert self._process.stdin is not None and self._process.stdout is not None
-                wire.write_frame(self._process.stdin, header, arrays)
-                frame = wire.read_frame(self._process.stdout)
+                wire.write_frame(self._requests, header, arrays)
+                frame = wire.read_frame(self._answers)
             except (OSError, ValueError, wire.WireError):
                 frame = None
         if frame is None:
@@ -135,9 +137,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process, by force if it does not end by itself, and clean up."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        with contextlib.suppress(OSError):
+            self._requests.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from capsule.environment import Environment
-from capsule.errors import CapsuleError, ConsentError
+from capsule.errors import CapsuleError
 from capsule.manifest import ArtifactFacts
 from capsule.rebuild.replaying import Replayed
 from capsule.verdict import QUESTIONS, Finding, Verdict
@@ -66,9 +66,11 @@ def environment_json(environment: Environment) -> dict[str, Any]:
 
 
 def replay_result(
-    path: str, replayed: Replayed, probe: dict[str, Any] | None, error: CapsuleError | None
+    path: str, replayed: Replayed | None, probe: dict[str, Any] | None, error: CapsuleError | None
 ) -> dict[str, Any]:
-    """Return the result of ``replay``."""
+    """Return the result of ``replay``; *replayed* is None where nothing was built."""
+    if replayed is None:
+        return result(path, error=error, environment=None, probe=None)
     built = replayed.built
     kept = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
     return result(
@@ -95,7 +97,4 @@ def replay_result(
 
 def error_result(path: str, error: CapsuleError) -> dict[str, Any]:
     """Return the result for an artifact of which nothing could be said."""
-    functions = []
-    if isinstance(error, ConsentError):
-        functions = [{"digest": f.digest, "name": f.name} for f in error.consent.functions]
-    return result(path, error=error, **({"functions": functions} if functions else {}))
+    return result(path, error=error)

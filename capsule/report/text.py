@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 
 from capsule.capture.writing import Saved
-from capsule.manifest import Manifest
 from capsule.errors import ConsentError
+from capsule.manifest import Manifest
 from capsule.rebuild.replaying import Replayed
 from capsule.verdict import Finding, Verdict
 
@@ -182,7 +182,8 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
             f" {replayed.manifest.python.version}: same bytecode, another patch"
         )
     if built.pins.moved:
-        yield f"  from the index {', '.join(built.pins.moved)} (at save: from a folder of that machine)"
+        moved = ", ".join(built.pins.moved)
+        yield f"  from the index {moved} (at save: from a folder of that machine)"
 
 
 def probe_line(comparison: dict[str, object] | None, skipped: str | None) -> str:

@@ -9,10 +9,14 @@ MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.
 
 # Names that a lambda finds, after Keras loaded it, in the module that loaded it, with
 # the module that each stands for. None: Keras' own, whatever it may be.
-_KERAS3_NAMES = {"binascii": "binascii", "codecs": "codecs", "marshal": "marshal", "os": "os",
-                 "python_types": "types"}  # fmt: skip
-_KERAS2_NAMES = {"np": "numpy", "sys": "sys", "textwrap": "textwrap", "types": None,
-                 "warnings": "warnings", "python_types": "types"}  # fmt: skip
+_KERAS3_NAMES: dict[str, str | None] = {
+    "binascii": "binascii", "codecs": "codecs", "marshal": "marshal", "os": "os",
+    "python_types": "types",
+}  # fmt: skip
+_KERAS2_NAMES: dict[str, str | None] = {
+    "np": "numpy", "sys": "sys", "textwrap": "textwrap", "types": None, "warnings": "warnings",
+    "python_types": "types",
+}  # fmt: skip
 
 # Attributes of numpy that are gone, by the version without them.
 NUMPY_REMOVED = {

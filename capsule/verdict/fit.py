@@ -54,7 +54,9 @@ def bytecode(case: Case) -> Iterator[Finding]:
             told = f"{layer} is bytecode of Python {saved.minor}: {here.minor} reads it and runs"
             told += " wrong instructions, which may crash"
         else:
-            told = f'{layer} is bytecode of Python {saved.minor}: raises at load ("bad marshal data")'
+            told = (
+                f'{layer} is bytecode of Python {saved.minor}: raises at load ("bad marshal data")'
+            )
         yield Finding(
             "bytecode", "warning" if related else "fatal", function.name, told,
             expected=f"Python {saved.minor}", found=f"Python {here.minor}",
@@ -82,9 +84,7 @@ def python(case: Case) -> Iterator[Finding]:
     if (saved.implementation, saved.version) == (here.implementation, here.version):
         return
     one, other = f"{saved.implementation} {saved.version}", f"{here.implementation} {here.version}"
-    yield Finding(
-        "python", "note", "python", f"Python {one} → {other}", expected=one, found=other
-    )
+    yield Finding("python", "note", "python", f"Python {one} → {other}", expected=one, found=other)
 
 
 def platform(case: Case) -> Iterator[Finding]:
@@ -123,18 +123,19 @@ def keras(case: Case) -> Iterator[Finding]:
     version = found[1]
     form = case.manifest.artifact.format
     told = f"Keras {saved.version} → {version}"
+    remedy = "replay it: capsule replay MODEL --unsafe"
     if saved.module == "tensorflow.keras":
         return  # TensorFlow's own rule speaks for it
     if keras_generation(saved.module, saved.version, form) != keras_generation(
         saved.module, version, form
     ):
-        newer = Version(version) > Version(saved.version) and form == "keras-h5"
+        # A newer Keras reads some of the older ones' .h5, and none of their archives.
+        partly = Version(version) > Version(saved.version) and form == "keras-h5"
+        told += ": it reads such files in part" if partly else ": it does not read such files"
         yield Finding(
-            "keras-generation", "warning" if newer else "fatal", "keras",
-            told + (": not all of its files are read" if newer else ": it does not read such files"),
+            "keras-generation", "warning" if partly else "fatal", "keras", told,
             expected=expected, found=f"{found[0]} {version}", reach=("model", found[0]),
-            remedy="replay it: capsule replay MODEL --unsafe",
-            decides=QUESTIONS,
+            remedy=remedy, decides=QUESTIONS,
         )  # fmt: skip
     elif Version(version) != Version(saved.version):
         yield Finding(

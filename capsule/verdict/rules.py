@@ -203,7 +203,9 @@ def name_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 def _lost(binding: Binding, given: dict[str, str | None]) -> bool:
     if binding.name not in given:
         return True
-    meant = binding.to and (f"{binding.to}.{binding.attribute}" if binding.attribute else binding.to)
+    meant = binding.to and (
+        f"{binding.to}.{binding.attribute}" if binding.attribute else binding.to
+    )
     stands_for = given[binding.name]
     return meant is None or stands_for is None or not meant.endswith(stands_for)
 
@@ -244,7 +246,9 @@ def _closure_answer(binding: Binding, form: str) -> tuple[str, str] | None:
 
 def loss_alias(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A loss given by a short name, which Keras 3 writes into .h5 and can't read again."""
-    used = [n for n in (manifest.model.compiled_with if manifest.model else ()) if n in LOSS_ALIASES]
+    used = [
+        n for n in (manifest.model.compiled_with if manifest.model else ()) if n in LOSS_ALIASES
+    ]
     if used and is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
         yield Finding(
             "loss-alias", "fatal", used[0],

@@ -1,0 +1,370 @@
+"""A sidecar's JSON to a manifest, every value checked; an error carries the path to it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from capsule import manifest as model
+from capsule.errors import ManifestError
+from capsule.manifest import ENVIRONMENT_VARIABLES, JSON, SCHEMA_VERSION, Manifest
+
+URL_SCHEMES = ("http", "https", "file", "ssh", "git", "git+https", "git+ssh")
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
+# On 3.9 sys does not list them; its own modules are then the best there is.
+_STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {
+    "os", "sys", "builtins", "site", "sitecustomize", "usercustomize", "subprocess", "json",
+}  # fmt: skip
+_TAKEN = _STANDARD | {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"}
+
+T = TypeVar("T")
+
+
+def manifest_from_json(data: JSON) -> Manifest:
+    """Return the manifest in a sidecar's JSON *data*, every value checked."""
+    top = Reader(data, "")
+    version, warnings = _schema_version(top)
+    distributions = top.objects("distributions", _distribution)
+    nodes = {}
+    for name in top.object("nodes").names:
+        nodes[name] = _node(top.object("nodes").object(name), name)
+    functions = top.objects("functions", _function)
+    for index, function in enumerate(functions):
+        if function.node is not None and function.node not in nodes:
+            raise top.bad(f"functions[{index}].node", "names no node")
+    for name, node in nodes.items():
+        for index, binding in enumerate(node.names):
+            if binding.to is not None and binding.to not in nodes:
+                raise top.bad(f"nodes[{name}].names[{index}].to", "names no node")
+    return Manifest(
+        origin=top.choice("origin", ("saved", "file")),
+        created=top.text("created"),
+        created_by=top.text("created_by"),
+        artifact=_artifact(top.object("artifact")),
+        python=_python(top.object("python")),
+        platform=_platform(top.object("platform")),
+        keras=top.optional("keras", _keras),
+        settings=top.optional("settings", _settings),
+        environment_variables=_variables(top.object("environment_variables")),
+        distributions=distributions,
+        functions=functions,
+        nodes=nodes,
+        model=top.optional("model", _model),
+        probe=_probe(top.object("probe")),
+        problems=top.texts("problems"),
+        version=version,
+        warnings=warnings,
+    )
+
+
+class Reader:
+    """One JSON object, read key by key; every error carries the path to the value."""
+
+    def __init__(self, data: JSON, path: str) -> None:
+        self.path = path
+        if not isinstance(data, dict):
+            raise ManifestError("an object was expected", path=path or "the top")
+        self._data = data
+
+    def bad(self, key: str, told: str) -> ManifestError:
+        """Return the error for the value at *key*."""
+        return ManifestError(told, path=f"{self.path}.{key}" if self.path else key)
+
+    @property
+    def names(self) -> list[str]:
+        """The object's keys."""
+        return list(self._data)
+
+    def raw(self, key: str) -> JSON:
+        if key not in self._data:
+            raise self.bad(key, "the key is missing")
+        return self._data[key]
+
+    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
+        value = self.raw(key)
+        if not isinstance(value, str):
+            raise self.bad(key, "a text was expected")
+        if pattern is not None and not pattern.match(value):
+            raise self.bad(key, f"{value[:80]!r} is not allowed here")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        return None if self._data.get(key) is None else self.text(key)
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in allowed:
+            raise self.bad(key, f"{value[:80]!r} is none of {', '.join(allowed)}")
+        return value
+
+    def integer(self, key: str) -> int:
+        value = self.raw(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.bad(key, "a whole number was expected")
+        return value
+
+    def number(self, key: str) -> float:
+        value = self.raw(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.bad(key, "a number was expected")
+        return float(value)
+
+    def flag(self, key: str) -> bool:
+        value = self._data.get(key, False)
+        if not isinstance(value, bool):
+            raise self.bad(key, "true or false was expected")
+        return value
+
+    def array(self, key: str) -> list[JSON]:
+        value = self.raw(key)
+        if not isinstance(value, list):
+            raise self.bad(key, "an array was expected")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.array(key) if key in self._data else []
+        if not all(isinstance(value, str) for value in values):
+            raise self.bad(key, "an array of texts was expected")
+        return tuple(values)
+
+    def object(self, key: str) -> Reader:
+        return Reader(self.raw(key), f"{self.path}.{key}" if self.path else key)
+
+    def objects(self, key: str, build: Callable[[Reader], T]) -> tuple[T, ...]:
+        path = f"{self.path}.{key}" if self.path else key
+        return tuple(build(Reader(v, f"{path}[{i}]")) for i, v in enumerate(self.array(key)))
+
+    def optional(self, key: str, build: Callable[[Reader], T]) -> T | None:
+        return None if self.raw(key) is None else build(self.object(key))
+
+
+def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:
+    version = top.text("capsule")
+    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version)
+    if match is None:
+        raise top.bad("capsule", f"{version[:80]!r} is no schema version")
+    major, minor = (int(part) for part in SCHEMA_VERSION.split("."))
+    if int(match[1]) != major:
+        told = f"the sidecar has schema {version}, this capsule reads {major}.x: upgrade capsule"
+        raise ManifestError(told, path="capsule", code="manifest-too-new")
+    if int(match[2]) > minor:
+        told = f"the sidecar has schema {version}, newer than {SCHEMA_VERSION}: parts may be missed"
+        return version, (told,)
+    return version, ()
+
+
+def _artifact(data: Reader) -> model.ArtifactFacts:
+    name = data.text("name")
+    if not name or "/" in name or "\\" in name or _CONTROL.search(name):
+        raise data.bad("name", "not the name of a file")
+    return model.ArtifactFacts(
+        name, data.text("format"), data.integer("size"), data.text("sha256", _HEX)
+    )
+
+
+def _version(data: Reader, key: str) -> str:
+    version = data.text(key)
+    try:
+        Version(version)
+    except InvalidVersion:
+        raise data.bad(key, f"{version[:80]!r} is no version (PEP 440)") from None
+    return version
+
+
+def _distribution_name(data: Reader, key: str) -> str:
+    name = data.text(key, _NAME)
+    if canonicalize_name(name) != name:
+        raise data.bad(key, f"{name[:80]!r} is not normalized (PEP 503)")
+    return name
+
+
+def _python(data: Reader) -> model.PythonFacts:
+    abi = data.text("abi")
+    if _CONTROL.search(abi):
+        raise data.bad("abi", "not an ABI tag")
+    return model.PythonFacts(
+        data.text("implementation", _NAME), _version(data, "version"), data.integer("magic"), abi
+    )
+
+
+def _platform(data: Reader) -> model.PlatformFacts:
+    return model.PlatformFacts(data.text("system"), data.text("machine"), data.texts("libc"))
+
+
+def _keras(data: Reader) -> model.KerasFacts:
+    def name(key: str) -> str | None:
+        return None if data.raw(key) is None else _distribution_name(data, key)
+
+    return model.KerasFacts(
+        module=data.choice("module", ("keras", "tf_keras", "tensorflow.keras")),
+        version=_version(data, "version"),
+        distribution=name("distribution"),
+        backend=data.text("backend", _NAME),
+        backend_version=data.optional_text("backend_version"),
+        backend_distribution=name("backend_distribution"),
+    )
+
+
+def _settings(data: Reader) -> model.Settings:
+    return model.Settings(
+        floatx=data.text("floatx", _NAME),
+        epsilon=data.number("epsilon"),
+        image_data_format=data.choice("image_data_format", ("channels_last", "channels_first")),
+        dtype_policy=data.text("dtype_policy", _NAME),
+    )
+
+
+def _variables(data: Reader) -> dict[str, str]:
+    for name in data.names:
+        if name not in ENVIRONMENT_VARIABLES:
+            raise data.bad(name[:80], "not an environment variable that capsule sets")
+    return {name: data.text(name) for name in data.names}
+
+
+def _distribution(data: Reader) -> model.DistributionFacts:
+    for requirement in data.texts("requires"):
+        try:
+            Requirement(requirement)
+        except InvalidRequirement:
+            raise data.bad("requires", f"{requirement[:80]!r} is no requirement") from None
+    return model.DistributionFacts(
+        name=_distribution_name(data, "name"),
+        version=_version(data, "version"),
+        requires=data.texts("requires"),
+        direct_url=data.optional("direct_url", _direct_url),
+        installer=data.optional_text("installer"),
+    )
+
+
+def _direct_url(data: Reader) -> JSON:
+    if not data.names or data.raw("url") is None:
+        raise data.bad("url", "the key is missing")
+    url = data.text("url")
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        raise data.bad("url", "not an address") from None
+    if parts.scheme not in URL_SCHEMES or _CONTROL.search(url) or " " in url:
+        raise data.bad("url", f"an address of scheme {parts.scheme[:20]!r} is not taken")
+    if password is not None:
+        raise data.bad("url", "an address with a password is not taken")
+    return {key: data.raw(key) for key in data.names}
+
+
+def check_module(data: Reader, key: str, name: str) -> None:
+    """Refuse a module name that is not made of dotted identifiers."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise data.bad(key, f"{name[:80]!r} is no name of a module")
+
+
+def _node(data: Reader, name: str) -> model.Node:
+    kind = data.choice("kind", ("lambda", "function", "class", "module"))
+    source = data.optional_text("source")
+    if kind == "module":
+        check_module(data, "kind", name)
+        if source is not None and name.split(".")[0] in _TAKEN:
+            raise data.bad("source", f"a module named {name!r} may not be brought along")
+    distribution = data.optional_text("distribution")
+    if distribution is not None:
+        _distribution_name(data, "distribution")
+    module = data.optional_text("module") or ""
+    if module:
+        check_module(data, "module", module)
+    return model.Node(
+        kind=kind,
+        module=module,
+        qualname=data.optional_text("qualname") or "",
+        namespace=data.optional_text("namespace") or "",
+        distribution=distribution,
+        origin=data.optional_text("origin") or "",
+        file=data.optional_text("file"),
+        line=data.integer("line") if "line" in data.names else None,
+        source=source,
+        reason=data.optional_text("reason"),
+        flags=data.integer("flags") if "flags" in data.names else 0,
+        package=data.flag("package"),
+        code=_code(data.object("code")) if "code" in data.names else None,
+        names=data.objects("names", _binding),
+    )
+
+
+def _code(data: Reader) -> model.Code:
+    return model.Code(
+        data.text("sha256", _HEX), data.integer("magic"), data.optional_text("base64")
+    )
+
+
+HOWS = ("global", "closure", "default", "keyword-default", "import", "attribute", "base")
+
+
+def _binding(data: Reader) -> model.Binding:
+    return model.Binding(
+        name=data.text("name"),
+        how=data.choice("how", HOWS),
+        to=data.optional_text("to"),
+        attribute=data.optional_text("attribute"),
+        value=data.raw("value") if "value" in data.names else None,
+        missing=data.flag("missing"),
+        attributes=data.texts("attributes"),
+    )
+
+
+def _function(data: Reader) -> model.CarriedFunction:
+    return model.CarriedFunction(
+        where=data.texts("where"),
+        role=data.text("role"),
+        name=data.text("name"),
+        encoding=data.text("encoding"),
+        key=data.optional_text("key"),
+        code_sha256=data.optional_text("code_sha256"),
+        defaults=data.flag("defaults"),
+        closure=data.flag("closure"),
+        module=data.optional_text("module"),
+        node=data.optional_text("node"),
+    )
+
+
+def _tensor(data: Reader) -> model.Tensor:
+    shape = data.array("shape")
+    if not all(size is None or (isinstance(size, int) and size >= 0) for size in shape):
+        raise data.bad("shape", "not a shape")
+    return model.Tensor(data.text("name"), tuple(shape), data.text("dtype"))
+
+
+def _model(data: Reader) -> model.ModelFacts:
+    return model.ModelFacts(
+        class_name=data.text("class_name"),
+        inputs=data.objects("inputs", _tensor),
+        outputs=data.objects("outputs", _tensor),
+        unbuilt=data.texts("unbuilt"),
+        stateful=data.texts("stateful"),
+        custom=data.texts("custom"),
+        compiled_with=data.texts("compiled_with"),
+    )
+
+
+def _probe(data: Reader) -> model.Probe:
+    def array(spec: Reader) -> JSON:
+        shape = spec.array("shape")
+        if not all(isinstance(size, int) and 0 <= size < 1 << 31 for size in shape):
+            raise spec.bad("shape", "not a shape")
+        spec.text("dtype", _NAME)
+        return {key: spec.raw(key) for key in spec.names}
+
+    return model.Probe(
+        inputs=data.objects("inputs", array),
+        given=data.objects("given", array),
+        outputs=data.objects("outputs", array),
+        skipped=data.optional_text("skipped"),
+    )
