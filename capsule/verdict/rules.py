@@ -41,36 +41,28 @@ def unbuilt(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     layers = manifest.model.unbuilt if manifest.model else ()
     if not layers:
         return
-    for name, binding in _numpy_calls(manifest, reaches):
-        used = ", ".join(f"numpy.{a}" for a in binding.attributes)
-        yield Finding(
-            "numpy-on-tensor", "warning", _short(name),
-            f"{_short(name)} calls {used}, which cannot take the symbolic tensors that Keras"
-            " builds with",
-            reach=(*reaches.of_node[name], "numpy"),
-            remedy=_tensor_remedy(binding.attributes),
-        )  # fmt: skip
+    message = f"{', '.join(layers)} was never built: the file holds none of its weights"
+    reach, remedy = ("model", layers[0]), "call the model on data so that it builds, save again"
+    for name, used in _numpy_calls(manifest, reaches):
+        # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
+        message += f"; {_short(name)} calls numpy.{used}, which takes no symbolic tensor"
+        reach = (*reaches.of_node[name], f"numpy.{used}")
+        remedy = f"use keras.ops.{used} or tf.{used} in {_short(name)}, build the model, save again"
+        break
     yield Finding(
-        "unbuilt", "fatal", ", ".join(layers),
-        f"{', '.join(layers)} was never built: the file holds none of its weights",
-        expected="built", found="not built",
-        remedy="make the model build (call it on data), then save again",
-        decides=QUESTIONS,
+        "unbuilt", "fatal", ", ".join(layers), message,
+        expected="built", found="not built", reach=reach, remedy=remedy, decides=QUESTIONS,
     )  # fmt: skip
 
 
-def _numpy_calls(manifest: Manifest, reaches: Reaches) -> Iterator[tuple[str, Binding]]:
+def _numpy_calls(manifest: Manifest, reaches: Reaches) -> Iterator[tuple[str, str]]:
+    """Give the functions that take more than constants of numpy, and what they take."""
     for name in reaches.functions():
         for binding in manifest.nodes[name].names:
-            # Names in capitals or small letters alike may be constants; pi and e surely are.
-            used = [a for a in binding.attributes if a not in ("pi", "e", "inf", "nan", "newaxis")]
+            taken = [binding.attribute] if binding.attribute else list(binding.attributes)
+            used = [a for a in taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
             if binding.to == "numpy" and used:
-                yield name, binding
-
-
-def _tensor_remedy(attributes: tuple[str, ...]) -> str:
-    name = attributes[0].rpartition(".")[2]
-    return f"use keras.ops.{name} or tf.{name} there"
+                yield name, used[0]
 
 
 def name_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:

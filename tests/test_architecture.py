@@ -1,0 +1,85 @@
+"""The walls of the house, as tests."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import capsule
+
+ROOT = Path(capsule.__file__).parent
+MODULES = sorted(
+    name
+    for _, name, _ in pkgutil.walk_packages([str(ROOT)], "capsule.")
+    if name != "capsule.__main__"
+)
+HEAVY = {"tensorflow", "keras", "tf_keras", "numpy", "h5py", "pyfive", "typer", "rich", "click"}
+
+
+def test_layers_are_kept() -> None:
+    script = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(script), "--no-cache"], cwd=ROOT.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_imports_alone(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import {module}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh process has loaded after *code*."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+    )
+    return {name.split(".")[0] for name in done.stderr.split()}
+
+
+def test_importing_capsule_imports_nothing_heavy() -> None:
+    assert not HEAVY & loaded_after("import capsule; capsule.__version__")
+
+
+def test_public_functions_are_reached_twice_and_no_module_hides_them() -> None:
+    for name in capsule.__all__:
+        first = getattr(capsule, name)
+        importlib.import_module("capsule.rebuild.replaying")
+        importlib.import_module("capsule.capture.hook")
+        assert getattr(capsule, name) is first
+        assert f"capsule.{name}" not in MODULES
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "guest").glob("*.py")), ids=lambda p: p.name)
+def test_guest_parses_on_python_3_6_and_imports_only_itself(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 6))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module != "__future__"
+            top = (node.module or "").split(".")[0]
+            assert node.level == 1 or top in sys.stdlib_module_names
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                assert alias.name.split(".")[0] in sys.stdlib_module_names | {"numpy"}
+
+
+def test_modules_stay_small() -> None:
+    for path in ROOT.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_typer_lives_in_the_command_line_alone() -> None:
+    for path in ROOT.rglob("*.py"):
+        if path.name != "cli.py":
+            assert "import typer" not in path.read_text(), path
