@@ -131,8 +131,8 @@ class Reader:
             raise self.bad(key, "an array was expected")
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self.array(key) if key in self._data else []
+    def texts(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
+        values = [] if optional and key not in self._data else self.array(key)
         if not all(isinstance(value, str) for value in values):
             raise self.bad(key, "an array of texts was expected")
         return tuple(values)
@@ -316,7 +316,7 @@ def _binding(data: Reader) -> model.Binding:
         attribute=data.optional_text("attribute"),
         value=data.raw("value") if "value" in data.names else None,
         missing=data.flag("missing"),
-        attributes=data.texts("attributes"),
+        attributes=data.texts("attributes", optional=True),
     )
 
 

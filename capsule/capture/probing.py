@@ -98,7 +98,7 @@ def _arrays(given: Any) -> list[Any]:
 def _whole(array: Any) -> dict[str, Any]:
     import numpy
 
-    raw = numpy.ascontiguousarray(array).tobytes()
+    raw = numpy.asarray(array, order="C").tobytes()
     return {
         "shape": list(array.shape),
         "dtype": array.dtype.name,

@@ -72,7 +72,7 @@ def record(array: Any) -> Dict[str, Any]:
     """Return the JSON record of one output: whole where small, else digest and positions."""
     import numpy
 
-    array = numpy.ascontiguousarray(array)
+    array = numpy.asarray(array, order="C")
     made: Dict[str, Any] = {"shape": list(array.shape), "dtype": array.dtype.name}
     raw = array.tobytes()
     if len(raw) <= WHOLE_LIMIT:
@@ -97,7 +97,7 @@ def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[st
     if len(records) != len(arrays):
         return _disagree(result, "%d outputs, %d were recorded" % (len(arrays), len(records)))
     for index, (kept, array) in enumerate(zip(records, arrays)):
-        array = numpy.ascontiguousarray(array)
+        array = numpy.asarray(array, order="C")
         if list(array.shape) != list(kept["shape"]) or array.dtype.name != kept["dtype"]:
             found = (index, array.dtype.name, list(array.shape), kept["dtype"], kept["shape"])
             return _disagree(result, "output %d is %s %s, recorded was %s %s" % found)

@@ -155,7 +155,7 @@ class Restorer(object):
         return value
 
     def _provide_modules(self, reached: List[str]) -> None:
-        """Let the local modules of the plan be imported, behind everything installed."""
+        """Let the local modules of the plan be imported where nothing installed is."""
         seen: Set[str] = set()
         waiting = list(reached)
         sources: Dict[str, Any] = {}
@@ -172,7 +172,7 @@ class Restorer(object):
             finder: Any = next((f for f in sys.meta_path if isinstance(f, LocalModules)), None)
             if finder is None:
                 finder = LocalModules()
-                sys.meta_path.append(finder)
+                sys.meta_path.insert(0, finder)
             finder.sources.update(sources)
 
 
@@ -188,7 +188,7 @@ def _empty_cell() -> Any:
 
 
 class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the user's own modules in memory: last on the meta path, never on disk."""
+    """Finds the user's own modules in memory, where no installed module has their name."""
 
     def __init__(self) -> None:
         self.sources: Dict[str, Any] = {}
@@ -200,6 +200,11 @@ class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         package = any(other.startswith(fullname + ".") for other in self.sources)
         if not node and not package:
             return None
+        for other in sys.meta_path:
+            # An empty folder of that name (a namespace package) has no loader: no module.
+            found = None if other is self else other.find_spec(fullname, path, target)
+            if found is not None and found.loader is not None and found.origin is not None:
+                return None
         package = package or bool(node.get("package"))
         return importlib.machinery.ModuleSpec(
             fullname, self, origin="<capsule %s>" % fullname, is_package=package

@@ -99,7 +99,7 @@ def _encode_numpy(value: Any) -> Dict[str, Any]:
     if value.nbytes > SIZE_LIMIT:
         sizes = (value.nbytes // 1024, SIZE_LIMIT // 1024)
         return opaque(value, "an array of %d KiB, over %d" % sizes)
-    array = numpy.ascontiguousarray(value)
+    array = numpy.asarray(value, order="C")
     return {
         "type": "ndarray" if isinstance(value, numpy.ndarray) else "scalar",
         "dtype": value.dtype.str,

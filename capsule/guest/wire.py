@@ -19,7 +19,7 @@ def write_frame(stream: IO[bytes], header: Any, arrays: Iterable[Any] = ()) -> N
     """Write *header* (JSON data) and *arrays* (numpy) to the binary *stream* and flush it."""
     import numpy
 
-    arrays = [numpy.ascontiguousarray(array) for array in arrays]
+    arrays = [numpy.asarray(array, order="C") for array in arrays]
     for array in arrays:
         if array.dtype.kind not in KINDS:
             raise WireError("no array of dtype %s can be sent" % array.dtype)
@@ -28,7 +28,7 @@ def write_frame(stream: IO[bytes], header: Any, arrays: Iterable[Any] = ()) -> N
     stream.write(_HEAD.pack(_MAGIC, len(text)))
     stream.write(text)
     for array in arrays:
-        stream.write(memoryview(array).cast("B") if array.nbytes else b"")
+        stream.write(memoryview(array.reshape(-1)).cast("B") if array.nbytes else b"")
     stream.flush()
 
 

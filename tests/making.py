@@ -1,0 +1,106 @@
+"""Whole sidecars and environments for tests that need no framework."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from capsule.environment import Environment
+from capsule.manifest import Manifest, PlatformFacts, PythonFacts
+from capsule.validation import manifest_from_json
+
+VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "jupyter": "1.0"}
+
+_MANIFEST: dict[str, Any] = {
+    "capsule": "1.0",
+    "origin": "saved",
+    "created": "2026-01-01T00:00:00+00:00",
+    "created_by": "capsule 0.1.0",
+    "artifact": {"name": "model.h5", "format": "keras-h5", "size": 3, "sha256": "a" * 64},
+    "python": {"implementation": "cpython", "version": "3.11.7", "magic": 3495, "abi": "cp311"},
+    "platform": {"system": "Linux", "machine": "x86_64", "libc": ["glibc", "2.36"]},
+    "keras": {
+        "module": "keras", "version": "3.15.1", "distribution": "keras", "backend": "tensorflow",
+        "backend_version": "2.21.0", "backend_distribution": "tensorflow-cpu",
+    },
+    "settings": {
+        "floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last",
+        "dtype_policy": "float32",
+    },
+    "environment_variables": {},
+    "distributions": [
+        {"name": name, "version": version, "requires": ["numpy"] if name == "keras" else [],
+         "direct_url": None, "installer": "uv"}
+        for name, version in VERSIONS.items()
+    ],
+    "functions": [
+        {
+            "where": ["lambda"], "role": "function", "name": "<lambda>", "encoding": "keras3",
+            "key": "sha256:1", "code_sha256": "b" * 64, "defaults": False, "closure": False,
+            "module": None, "node": "__main__:<lambda>",
+        }
+    ],
+    "nodes": {
+        "__main__:<lambda>": {
+            "kind": "lambda", "module": "__main__", "qualname": "<lambda>",
+            "namespace": "__main__", "origin": "main", "file": "train.py", "line": 4,
+            "source": "lambda x: np.tanh(x)",
+            "code": {"sha256": "c" * 64, "magic": 3495, "base64": None},
+            "names": [{"name": "np", "how": "global", "to": "numpy", "attributes": ["tanh"]}],
+        },
+        "numpy": {"kind": "module", "origin": "distribution", "distribution": "numpy",
+                  "names": []},
+    },
+    "model": {
+        "class_name": "Sequential", "unbuilt": [], "stateful": [], "custom": [],
+        "compiled_with": [],
+        "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
+        "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
+    },
+    "probe": {
+        "inputs": [{"shape": [2, 10], "dtype": "float32", "seed": 20, "low": -1, "high": 1}],
+        "given": [],
+        "outputs": [{"shape": [1], "dtype": "float32", "base64": "AACAPw=="}],
+        "skipped": None,
+    },
+    "problems": [],
+}  # fmt: skip
+
+
+def manifest_json() -> dict[str, Any]:
+    """Return the JSON of a sidecar: a lambda that reaches numpy, in Keras 3."""
+    return copy.deepcopy(_MANIFEST)
+
+
+def manifest_with(**parts: Any) -> Manifest:
+    """Return that sidecar with some of its keys replaced or, for objects, updated."""
+    data = manifest_json()
+    for key, value in parts.items():
+        if isinstance(data[key], dict) and isinstance(value, dict) and key != "nodes":
+            data[key].update(value)
+        else:
+            data[key] = value
+    return manifest_from_json(data)
+
+
+def environment_with(
+    python: str = "3.11.7", magic: int = 3495, settings: dict[str, Any] | None = None,
+    machine: str = "x86_64", **versions: str | None,
+) -> Environment:  # fmt: skip
+    """Return an environment like the sidecar's but for what is named (underscores as hyphens)."""
+    installed = dict(VERSIONS)
+    for name, version in versions.items():
+        installed.pop(name.replace("_", "-"), None)
+        if version is not None:
+            installed[name.replace("_", "-")] = version
+    return Environment(
+        kind="live",
+        python=PythonFacts("cpython", python, magic, ""),
+        platform=PlatformFacts("Linux", machine, ("glibc", "2.36")),
+        markers={},
+        executable="python",
+        base_executable="python",
+        paths=(),
+        distributions=installed,
+        settings=settings or {},
+    )

@@ -1,0 +1,105 @@
+"""Consent: what would run is listed, and a digest covers all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capsule.artifact import Artifact
+from capsule.errors import ConsentError
+from capsule.guest.digest import carried_key
+from capsule.manifest import Manifest
+from capsule.plan import Plan, make_plan
+from tests.making import manifest_json, manifest_with
+from tests.unit.test_artifact import CODE, KERAS3, layer, model
+
+KEY = carried_key(CODE, None, None)
+
+
+def artifact(*layers: Any) -> Artifact:
+    config = model(*(layers or [layer("lambda", function=KERAS3)]))
+    return Artifact(Path("m.keras"), "keras-zip", 1, "a" * 64, config, None, None, None)
+
+
+def manifest(nodes: Any = None, **function: Any) -> Manifest:
+    data = {**manifest_json()["functions"][0], "key": KEY, **function}
+    return manifest_with(functions=[data], nodes=nodes or chain())
+
+
+def chain(**change: Any) -> dict[str, Any]:
+    """A lambda that reaches a helper, which reaches a constant and a local module."""
+    node = manifest_json()["nodes"]["__main__:<lambda>"]
+    helper = {
+        **node, "kind": "function", "qualname": "helper", "source": "def helper(x): return x",
+        "names": [{"name": "N", "how": "global", "value": 3},
+                  {"name": "mine", "how": "global", "to": "mine"}],
+    }  # fmt: skip
+    nodes = {
+        "__main__:<lambda>": {**node, "names": [
+            {"name": "helper", "how": "global", "to": "__main__:helper"}]},
+        "__main__:helper": helper,
+        "mine": {"kind": "module", "origin": "local", "source": "X = 1", "names": []},
+    }  # fmt: skip
+    for path, value in change.items():
+        nodes[{"helper": "__main__:helper"}.get(path, path)].update(value)
+    return nodes
+
+
+def digest(plan: Plan) -> str:
+    (planned,) = plan.consent.functions
+    return planned.digest
+
+
+def test_without_consent_nothing_is_allowed_and_everything_listed() -> None:
+    plan = make_plan(artifact(), manifest())
+    with pytest.raises(ConsentError) as caught:
+        plan.consent.require("m.keras")
+    message = str(caught.value)
+    for part in ("lambda", "helper", "mine", digest(plan), "safe_mode=False", "trust="):
+        assert part in message
+
+
+def test_safe_mode_off_or_the_digest_itself_is_consent() -> None:
+    make_plan(artifact(), manifest(), safe_mode=False).consent.require("m")
+    trusted = digest(make_plan(artifact(), manifest()))
+    make_plan(artifact(), manifest(), trust=[trusted]).consent.require("m")
+    with pytest.raises(ConsentError):
+        make_plan(artifact(), manifest(), trust=["sha256:other"]).consent.require("m")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        chain(helper={"source": "def helper(x): return evil(x)"}),
+        chain(helper={"names": [{"name": "N", "how": "global", "value": 4}]}),
+        chain(mine={"source": "X = 2"}),
+    ],
+    ids=["a changed helper", "a changed value", "a changed module"],
+)
+def test_trust_does_not_outlive_a_change_of_anything_reached(nodes: Any) -> None:
+    trusted = digest(make_plan(artifact(), manifest()))
+    with pytest.raises(ConsentError):
+        make_plan(artifact(), manifest(nodes), trust=[trusted]).consent.require("m")
+
+
+def test_where_a_function_stood_does_not_change_its_digest() -> None:
+    moved = chain(helper={"file": "elsewhere.py", "line": 99})
+    assert digest(make_plan(artifact(), manifest())) == digest(
+        make_plan(artifact(), manifest(moved))
+    )
+
+
+def test_a_function_that_the_sidecar_hides_is_listed_all_the_same() -> None:
+    hidden = artifact(layer("lambda", function=KERAS3), layer("second", function=KERAS3))
+    trusted = digest(make_plan(artifact(), manifest()))
+    plan = make_plan(hidden, manifest(), trust=[trusted])
+    assert len(plan.consent.functions) == 2
+    assert not plan.consent.given
+
+
+def test_a_swapped_sidecar_defines_nothing() -> None:
+    plan = make_plan(artifact(), manifest(key="sha256:" + "0" * 64), safe_mode=False)
+    assert [function["node"] for function in plan.functions] == [None]
+    assert plan.nodes == {}

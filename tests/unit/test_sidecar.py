@@ -1,0 +1,163 @@
+"""A sidecar is input like any other: what is wrong is told with its place, what is hostile refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import capsule
+from capsule.errors import ManifestError
+from capsule.manifest import Manifest
+from capsule.sidecar import read_manifest, sidecar_path, write_manifest
+from capsule.validation import manifest_from_json
+from tests.making import manifest_json
+
+SCHEMA = json.loads(Path(capsule.__file__).with_name("manifest.schema.json").read_text())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return a whole sidecar with the value at a dotted *path* replaced."""
+    data = manifest_json()
+    inner: Any = data
+    *parts, last = path.split(".")
+    for part in parts:
+        inner = inner[int(part) if part.isdigit() else part]
+    inner[int(last) if last.isdigit() else last] = value
+    return data
+
+
+def refused(data: Any) -> ManifestError:
+    with pytest.raises(ManifestError) as caught:
+        manifest_from_json(data)
+    return caught.value
+
+
+def test_what_is_written_is_read_again_the_same(tmp_path: Path) -> None:
+    manifest = manifest_from_json(manifest_json())
+    path = tmp_path / "model.h5.capsule.json"
+    write_manifest(manifest, path)
+    assert read_manifest(path) == manifest
+    assert path.read_text() == manifest.to_text()
+    assert os.listdir(tmp_path) == [path.name]
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+
+
+def test_the_sidecar_lies_beside_its_artifact() -> None:
+    assert sidecar_path("folder/model.h5") == Path("folder/model.h5.capsule.json")
+
+
+def test_writing_that_fails_leaves_the_old_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5.capsule.json"
+    path.write_text("old")
+
+    class Broken(Manifest):
+        def to_text(self) -> str:
+            raise RuntimeError("in the midst of it")
+
+    fields = vars(manifest_from_json(manifest_json()))
+    with pytest.raises(RuntimeError):
+        write_manifest(Broken(**fields), path)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("key", sorted(manifest_json()))
+def test_a_missing_key_is_named(key: str) -> None:
+    data = manifest_json()
+    del data[key]
+    error = refused(data)
+    assert key in str(error)
+
+
+def test_a_newer_minor_is_read_with_a_warning_and_a_newer_major_refused() -> None:
+    data = changed("capsule", "1.7")
+    data["something_new"] = 1
+    assert "1.7" in manifest_from_json(data).warnings[0]
+    error = refused(changed("capsule", "2.0"))
+    assert error.code == "manifest-too-new"
+    assert "upgrade capsule" in str(error)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"capsule": 1}', "\xff", "[" * 100_000])
+def test_a_file_that_is_no_sidecar_is_one_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "model.h5.capsule.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+HOSTILE = {
+    "distributions.0.name": ["--index-url=http://evil", "Has Space", "../up", "UPPER", "a\nb", ""],
+    "distributions.0.version": ["1.0; rm -rf", "latest", "1.0 --hash=x", ""],
+    "distributions.0.requires": [["--no-index"], ["a @ "], "text"],
+    "distributions.0.direct_url": [
+        {"url": "https://user:password@host/x"}, {"url": "javascript:1"}, {"url": 3}, {},
+        {"url": "https://host/x --index-url=y"}, {"url": "https://host/\n"},
+    ],
+    "environment_variables": [{"LD_PRELOAD": "x.so"}, {"PATH": "/tmp"}, {"KERAS_BACKEND": 3}],
+    "artifact.name": ["../../model.h5", "/etc/passwd", "a\x1b[2Jb", ""],
+    "artifact.sha256": ["0", "z" * 64],
+    "python.version": ["3.11; import os", "x"],
+    "python.implementation": ["--help", "../python"],
+    "keras.module": ["os", "../../x", "keras; import os"],
+    "keras.distribution": ["--pre"],
+    "nodes": [
+        {"../../x": {"kind": "module", "names": []}},
+        {"os": {"kind": "module", "names": [], "source": "evil"}},
+        {"os.path": {"kind": "module", "names": [], "source": "evil"}},
+        {"keras": {"kind": "module", "names": [], "source": "evil"}},
+        {"subprocess": {"kind": "module", "names": [], "source": "evil"}},
+        {"m": {"kind": "module", "names": [{"name": "x", "how": "global", "to": "nowhere"}]}},
+        {"m": {"kind": "import everything", "names": []}},
+        {"m": {"kind": "function", "module": "a b", "names": []}},
+    ],
+    "probe.inputs": [[{"shape": [-1], "dtype": "float32"}], [{"shape": [2], "dtype": "O; x"}]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [(path, value) for path, values in HOSTILE.items() for value in values]
+)
+def test_a_hostile_value_is_refused_with_its_place(path: str, value: Any) -> None:
+    data = changed(path, value)
+    if path == "nodes":
+        data["functions"] = []
+    error = refused(data)
+    assert path.split(".")[0] in f"{error}"
+
+
+def leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths to every value inside *data*."""
+    inner = data.items() if isinstance(data, dict) else enumerate(data)
+    found = []
+    for key, value in inner:
+        found.append((*path, key))
+        if isinstance(value, (dict, list)):
+            found += leaves(value, (*path, key))
+    return found
+
+
+@given(
+    st.sampled_from(leaves(manifest_json())),
+    st.none() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([None]),
+)
+def test_any_value_of_a_wrong_kind_is_a_clear_error_or_harmless(path: Any, value: Any) -> None:
+    data = copy.deepcopy(manifest_json())
+    inner: Any = data
+    for part in path[:-1]:
+        inner = inner[part]
+    inner[path[-1]] = value
+    try:
+        manifest_from_json(data)
+    except ManifestError as error:
+        assert "\n" not in str(error)
