@@ -20,23 +20,30 @@ from typing import Any
 from capsule.capture.recording import Options
 from capsule.capture.writing import Report, Saved, after_save, print_report, snapshot
 
-# Module and function that each Keras puts a whole model to disk with.
+# Where each Keras puts models to disk; what must be left alone, and said, is watched too:
+# weights alone, and the question whether a file may be overwritten.
+MODEL, WEIGHTS, QUESTION = "model", "weights", "question"
 WRITERS = {
-    "keras.src.saving.saving_lib": "save_model",
-    "keras.src.legacy.saving.legacy_h5_format": "save_model_to_hdf5",
-    "keras.src.saving.legacy.hdf5_format": "save_model_to_hdf5",
-    "tf_keras.src.saving.saving_lib": "save_model",
-    "tf_keras.src.saving.legacy.hdf5_format": "save_model_to_hdf5",
-    "keras.saving.experimental.saving_lib": "save_model",
-    "keras.saving.saving_lib": "save_model",
-    "keras.saving.legacy.hdf5_format": "save_model_to_hdf5",
-    "keras.saving.hdf5_format": "save_model_to_hdf5",
-    "tensorflow.python.keras.saving.hdf5_format": "save_model_to_hdf5",
+    "keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
+    "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": MODEL},
+    "keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "keras.src.saving.legacy.save": {"save_weights": WEIGHTS},
+    "keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": QUESTION},
+    "tf_keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
+    "tf_keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "tf_keras.src.saving.legacy.save": {"save_weights": WEIGHTS},
+    "tf_keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": QUESTION},
+    "keras.saving.experimental.saving_lib": {"save_model": MODEL},
+    "keras.saving.saving_lib": {"save_model": MODEL},
+    "keras.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "keras.saving.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "tensorflow.python.keras.saving.hdf5_format": {"save_model_to_hdf5": MODEL},
 }
 
 _lock = threading.RLock()
 _stack: list[tuple[Options, Report]] = []
 _inside = threading.local()
+_told: set[str] = set()
 
 
 def hook(
@@ -91,23 +98,26 @@ def _install() -> None:
 
 
 def _uninstall() -> None:
-    for name, attribute in WRITERS.items():
-        writer = getattr(sys.modules.get(name), attribute, None)
-        original = getattr(writer, "__capsule_wraps__", None)
-        if original is not None:
-            setattr(sys.modules[name], attribute, original)
+    for name, attributes in WRITERS.items():
+        for attribute in attributes:
+            wrapper = getattr(sys.modules.get(name), attribute, None)
+            original = getattr(wrapper, "__capsule_wraps__", None)
+            if original is not None:
+                setattr(sys.modules[name], attribute, original)
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
 
 
 def _wrap(module: ModuleType) -> None:
-    attribute = WRITERS[module.__name__]
-    writer = vars(module).get(attribute)
-    if callable(writer) and not hasattr(writer, "__capsule_wraps__"):
-        setattr(module, attribute, _wrapped(writer))
+    wrappers = {MODEL: _around_model, WEIGHTS: _around_weights, QUESTION: _around_question}
+    for attribute, kind in WRITERS[module.__name__].items():
+        original = vars(module).get(attribute)
+        if callable(original) and not hasattr(original, "__capsule_wraps__"):
+            wrapper = functools.wraps(original)(wrappers[kind](original))
+            wrapper.__capsule_wraps__ = original  # type: ignore[attr-defined]
+            setattr(module, attribute, wrapper)
 
 
-def _wrapped(writer: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(writer)
+def _around_model(writer: Callable[..., Any]) -> Callable[..., Any]:
     def save(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         if not _stack or getattr(_inside, "saving", False):
             return writer(model, filepath, *args, **kwargs)
@@ -126,8 +136,34 @@ def _wrapped(writer: Callable[..., Any]) -> Callable[..., Any]:
             raise saved.error
         return result
 
-    save.__capsule_wraps__ = writer  # type: ignore[attr-defined]
     return save
+
+
+def _around_weights(writer: Callable[..., Any]) -> Callable[..., Any]:
+    def save_weights(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        result = writer(model, filepath, *args, **kwargs)
+        _leave_alone(filepath, "it holds weights alone")
+        return result
+
+    return save_weights
+
+
+def _around_question(asks: Callable[..., Any]) -> Callable[..., Any]:
+    def ask(filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        proceed = asks(filepath, *args, **kwargs)
+        if not proceed:
+            _leave_alone(filepath, "it was not overwritten")
+        return proceed
+
+    return ask
+
+
+def _leave_alone(filepath: Any, why: str) -> None:
+    """Tell, once for each file, that it gets no sidecar."""
+    if _stack and not getattr(_inside, "saving", False) and str(filepath) not in _told:
+        _told.add(str(filepath))
+        _, report = _stack[-1]
+        report(Saved(str(filepath), skipped=why))
 
 
 def _callers() -> tuple[bool, str | None]:
@@ -137,7 +173,7 @@ def _callers() -> tuple[bool, str | None]:
     knows for whom.
     """
     in_checkpoint, remote = False, None
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name in ("save_model", "_save_model"):
             owner = frame.f_locals.get("self")

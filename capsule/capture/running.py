@@ -81,6 +81,7 @@ def run_under_hook(
     def report(saved: Saved) -> None:
         saves.append(saved)
         if saved.manifest is not None:
+            # The others are told at the end, with every save in its line.
             print_report(saved)
 
     argv, path = sys.argv, list(sys.path)

@@ -2,7 +2,7 @@
 
 Functions stored by name go in through ``custom_objects``. Those stored as bytecode
 have no public way in, so Keras' ``func_load`` is replaced for the duration of a load,
-for the loading thread only.
+for the loading thread only; likewise one look-up that Keras 2.13 to 2.15 get wrong.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import importlib
 import inspect
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .digest import carried_key
 from .restore import RestoreError, Restorer
@@ -28,7 +28,8 @@ LOSS_ALIASES = {
 
 _active = threading.local()
 _lock = threading.Lock()
-_originals: Dict[str, Any] = {}
+_originals: List[Tuple[Any, str, Any]] = []
+_first: Dict[str, Any] = {}
 _loads = [0]
 
 
@@ -70,7 +71,7 @@ def load_model(
     if "safe_mode" in parameters:
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
-    with restored(by_key), scope(by_name):
+    with restored(by_key, by_name), scope(by_name):
         return keras.models.load_model(path, custom_objects=by_name or None, **options)
 
 
@@ -83,30 +84,51 @@ def _loss_aliases(keras: Any) -> Dict[str, Any]:
 
 
 @contextlib.contextmanager
-def restored(functions: Dict[str, Any]) -> Iterator[None]:
-    """Answer Keras' ``func_load`` in this thread from *functions*, by key; never unmarshal."""
+def restored(by_key: Dict[str, Any], by_name: Dict[str, Any]) -> Iterator[None]:
+    """Answer Keras' own loaders of functions in this thread; nothing is unmarshalled."""
     _install()
-    outer = getattr(_active, "functions", None)
-    _active.functions = functions
+    outer = getattr(_active, "tables", None)
+    _active.tables = (by_key, by_name)
     try:
         yield
     finally:
-        _active.functions = outer
+        _active.tables = outer
         _uninstall()
 
 
 def _func_load(
     code: Any, defaults: Any = None, closure: Any = None, globs: Any = None, **others: Any
 ) -> Any:
-    functions = getattr(_active, "functions", None)
-    if functions is None:
-        return _originals["call"](code, defaults, closure, globs, **others)
+    """Stand in for Keras' ``func_load``: the function restored from source, by its key."""
+    tables = getattr(_active, "tables", None)
+    if tables is None:
+        return _first["func_load"](code, defaults, closure, globs, **others)
     if isinstance(code, (tuple, list)):
         code, defaults, closure = code
-    found = functions.get(carried_key(code, defaults, closure))
+    found = tables[0].get(carried_key(code, defaults, closure))
     if found is None:
         raise RestoreError("the artifact carries a function that the plan does not list")
     return found
+
+
+def _class_and_config(config: Any, *others: Any, **named: Any) -> Any:
+    """Stand in for Keras 2's look-up of a class, where 2.13 to 2.15 ask it for a function.
+
+    They write an activation of the user's as ``{"class_name": "function", "config": name}``
+    into .h5, and then look for a class of the name "function".
+    """
+    tables = getattr(_active, "tables", None)
+    if tables is not None and config.get("class_name") == "function":
+        found = tables[1].get(config.get("config"))
+        if found is not None:
+            return type("Found", (), {"from_config": staticmethod(lambda config: found)}), {}
+    return _first["class_and_config_for_serialized_keras_object"](config, *others, **named)
+
+
+_STAND_INS = {
+    "func_load": _func_load,
+    "class_and_config_for_serialized_keras_object": _class_and_config,
+}
 
 
 def _install() -> None:
@@ -115,15 +137,16 @@ def _install() -> None:
         if _loads[0] > 1:
             return
         for name, module in sorted(sys.modules.items()):
-            if name.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
+            if module is None or name.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
                 continue
-            # Modules import it by name: every copy has to go. vars(): a lazy module
-            # would import half of TensorFlow on getattr.
-            original = vars(module).get("func_load") if module is not None else None
-            if callable(original) and original is not _func_load:
-                _originals.setdefault("call", original)
-                _originals[name] = original
-                setattr(module, "func_load", _func_load)  # noqa: B010
+            for attribute, stand_in in _STAND_INS.items():
+                # Modules import it by name: every copy has to go. vars(): a lazy module
+                # would import half of TensorFlow on getattr.
+                original = vars(module).get(attribute)
+                if callable(original):
+                    _first.setdefault(attribute, original)
+                    _originals.append((module, attribute, original))
+                    setattr(module, attribute, stand_in)
 
 
 def _uninstall() -> None:
@@ -131,10 +154,9 @@ def _uninstall() -> None:
         _loads[0] -= 1
         if _loads[0]:
             return
-        for name, original in _originals.items():
-            if name != "call":
-                setattr(sys.modules[name], "func_load", original)  # noqa: B010
-        _originals.clear()
+        for module, attribute, original in _originals:
+            setattr(module, attribute, original)
+        del _originals[:]
 
 
 def describe(model: Any) -> Dict[str, Any]:

@@ -42,7 +42,8 @@ def unbuilt(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     if not layers:
         return
     message = f"{', '.join(layers)} was never built: the file holds none of its weights"
-    reach, remedy = ("model", layers[0]), "call the model on data so that it builds, save again"
+    reach: Reach = ("model", layers[0])
+    remedy = "call the model on data so that it builds, save again"
     for name, used in _numpy_calls(manifest, reaches):
         # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
         message += f"; {_short(name)} calls numpy.{used}, which takes no symbolic tensor"

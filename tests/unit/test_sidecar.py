@@ -1,4 +1,4 @@
-"""A sidecar is input like any other: what is wrong is told with its place, what is hostile refused."""
+"""A sidecar is input like any other: what is wrong is told with its place, hostility refused."""
 
 from __future__ import annotations
 

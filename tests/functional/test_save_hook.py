@@ -1,0 +1,272 @@
+"""Whichever way a model is saved, a sidecar appears; where none belongs, none does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Installed
+
+PREAMBLE = """
+import io, json, os, sys
+import tensorflow as tf
+from tensorflow import keras
+imported_before = keras.models.save_model
+import numpy as np
+import capsule
+
+told = {}
+def small(*layers, **compile):
+    model = keras.Sequential([keras.layers.Input((4,)), *(layers or [keras.layers.Lambda(lambda x: x * 2)]),
+                              keras.layers.Dense(2)])
+    model.compile("sgd", "mean_squared_error")
+    return model
+def sidecar(path):
+    return os.path.exists(path + ".capsule.json")
+def read(path):
+    return json.load(open(path + ".capsule.json"))
+"""
+
+
+def run(keras: Installed, folder: Path, code: str, check: bool = True, **variables: str) -> Any:
+    script = folder / "script.py"
+    script.write_text(PREAMBLE + code + '\nprint("RESULT", json.dumps(told))\n')
+    done = keras.run(str(script), cwd=folder, check=check, **variables)
+    return json.loads(done.stdout.split("RESULT ")[1]), done.stderr
+
+
+def test_every_way_to_save_is_captured(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+capsule.hook()
+capsule.hook()
+model = small()
+model.save("method.h5"); model.save("method.keras")
+keras.models.save_model(model, "function.h5")
+imported_before(model, "before.keras")
+import pathlib
+model.save(pathlib.Path("path.keras"))
+x = np.zeros((8, 4), "float32")
+model.fit(x, x[:, :2], verbose=0, epochs=1, callbacks=[
+    keras.callbacks.ModelCheckpoint("check.keras"),
+    keras.callbacks.ModelCheckpoint("check.weights.h5", save_weights_only=True)])
+for name in ("method.h5", "method.keras", "function.h5", "before.keras", "path.keras", "check.keras"):
+    told[name] = sidecar(name)
+told["weights"] = sidecar("check.weights.h5")
+told["checkpoint probe"] = read("check.keras")["probe"]["skipped"]
+told["probe"] = read("method.h5")["probe"]["skipped"]
+capsule.unhook()
+model.save("after.keras")
+told["after"] = sidecar("after.keras")
+from capsule.capture.hook import WRITERS
+told["wrapped"] = [n for n in WRITERS for v in vars(sys.modules.get(n, os)).values() if hasattr(v, "__capsule_wraps__")]
+with capsule.hooked():
+    model.save("within.keras")
+told["within"] = sidecar("within.keras")
+""")  # fmt: skip
+    assert all(told[name] for name in told if name.endswith((".h5", ".keras")))
+    assert told["weights"] is False
+    assert "ModelCheckpoint" in told["checkpoint probe"]
+    assert told["probe"] is None
+    assert (told["after"], told["wrapped"], told["within"]) == (False, [], True)
+
+
+def test_a_keras_imported_after_the_hook_is_captured(keras: Installed, tmp_path: Path) -> None:
+    script = tmp_path / "later.py"
+    script.write_text(
+        "import capsule\ncapsule.hook()\nimport tensorflow as tf\n"
+        "m = tf.keras.Sequential([tf.keras.layers.Input((2,)), tf.keras.layers.Dense(1)])\n"
+        "m.save('later.keras'); m.save('later.h5')\n"
+    )
+    keras.run(str(script), cwd=tmp_path)
+    assert (tmp_path / "later.keras.capsule.json").exists()
+    assert (tmp_path / "later.h5.capsule.json").exists()
+
+
+def test_what_is_no_local_model_file_is_left_alone_and_told(
+    keras: Installed, tmp_path: Path
+) -> None:
+    told, log = run(keras, tmp_path, """
+import h5py
+model = small()
+capsule.hook()
+model.save("kept.h5")
+first = os.stat("kept.h5").st_mtime_ns
+os.remove("kept.h5.capsule.json")
+import builtins
+builtins.input = lambda *a: "n"
+try:
+    model.save("kept.h5", overwrite=False)
+except BaseException as error:
+    told["refused"] = repr(error)
+told["untouched"] = os.stat("kept.h5").st_mtime_ns == first
+told["sidecar of a refused overwrite"] = sidecar("kept.h5")
+model.save_weights("only.weights.h5")
+try:
+    model.save("gs://bucket/model.h5")
+except BaseException as error:
+    told["gs"] = type(error).__name__
+told["left"] = sorted(os.listdir("."))
+""")  # fmt: skip
+    assert told["untouched"] is True
+    assert told["sidecar of a refused overwrite"] is False
+    assert "kept.h5: it was not overwritten" in log or "kept.h5: nothing was written" in log
+    assert "only.weights.h5: it holds weights alone" in log
+    assert not [name for name in told["left"] if name.endswith(".capsule.json")]
+
+
+def test_an_open_file_is_left_alone_and_told(keras3: Installed, tmp_path: Path) -> None:
+    told, log = run(keras3, tmp_path, """
+import h5py
+from keras.src.legacy.saving import legacy_h5_format
+from keras.src.saving import saving_lib
+capsule.hook()
+model = small()
+buffer = io.BytesIO()
+saving_lib.save_model(model, buffer)
+told["bytes"] = len(buffer.getvalue()) > 0
+with h5py.File("open.h5", "w") as file:
+    legacy_h5_format.save_model_to_hdf5(model, file)
+told["sidecars"] = [name for name in os.listdir(".") if name.endswith(".capsule.json")]
+""")  # fmt: skip
+    assert told == {"bytes": True, "sidecars": []}
+    assert log.count("it is not a path") == 2
+
+
+def test_a_failing_capture_never_breaks_a_save(keras: Installed, tmp_path: Path) -> None:
+    told, log = run(keras, tmp_path, """
+from capsule.capture import recording, writing
+def broken(*a, **k):
+    raise RuntimeError("a bug of capsule's own")
+recording.ImportGraph.add = broken
+model = small()
+told["saved"] = capsule.save(model, "part.keras").manifest is not None
+told["problems"] = read("part.keras")["problems"]
+told["function"] = read("part.keras")["functions"][0]["node"]
+try:
+    capsule.save(model, "strict.keras", strict=True)
+except RuntimeError as error:
+    told["strict"] = str(error)
+told["safe on disk"] = keras.models.load_model("strict.keras", safe_mode=False) is not None
+writing.record_model = broken
+told["whole"] = capsule.save(model, "whole.keras").manifest is None
+told["still saved"] = os.path.exists("whole.keras")
+""")  # fmt: skip
+    assert told["saved"] is True
+    assert "a bug of capsule's own" in told["problems"][0]
+    assert told["function"] is None
+    assert told["strict"] == "a bug of capsule's own"
+    assert told["safe on disk"] is True
+    assert (told["whole"], told["still saved"]) == (True, True)
+    assert "is saved, but not captured" in log
+
+
+def test_the_probe_is_made_given_left_out_or_skipped(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+def probe(model, **options):
+    capsule.save(model, "p.keras", **options)
+    told["size"] = max(told.get("size", 0), os.path.getsize("p.keras.capsule.json"))
+    return read("p.keras")["probe"]
+model = small()
+told["made"] = probe(model)["skipped"]
+told["left out"] = probe(model, probe=False)["skipped"]
+given = probe(model, probe=np.ones((3, 4), "float32"))
+told["given"] = [given["skipped"], given["given"][0]["shape"], given["outputs"][0]["shape"]]
+told["too large"] = probe(model, probe=np.ones((60000, 4), "float32"))["skipped"]
+class Raises(keras.layers.Layer):
+    def call(self, x):
+        tf.debugging.assert_greater(x, 100.0)
+        return x
+told["raises"] = probe(small(Raises()))["skipped"]
+big = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(100000)])
+told["large output"] = [sorted(probe(big)["outputs"][0])]
+""")  # fmt: skip
+    assert told["made"] is None
+    assert told["left out"] == "left out as asked"
+    assert told["given"] == [None, [3, 4], [3, 2]]
+    assert "over 256" in told["too large"]
+    assert "raised" in told["raises"]
+    assert told["large output"] == [["dtype", "sample", "sha256", "shape"]]
+    assert told["size"] < 400 * 1024
+
+
+def test_a_model_with_state_is_saved_without_a_probe_and_says_so(
+    keras: Installed, tmp_path: Path
+) -> None:
+    told, _ = run(keras, tmp_path, """
+inputs = keras.layers.Input(batch_size=1, shape=(3, 2))
+model = keras.Model(inputs, keras.layers.LSTM(2, stateful=True)(inputs))
+capsule.save(model, "state.keras")
+told = read("state.keras")["probe"]
+""")  # fmt: skip
+    assert "has state" in told["skipped"]
+
+
+def test_functions_are_found_wherever_they_sit(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+n, table = 3, np.array([1.0, 2.0, 3.0, 4.0], "float32")
+def named(x):
+    return x * 1.5
+def activation(x):
+    return x * 0.5
+def my_loss(a, b):
+    return tf.reduce_mean(tf.abs(a - b))
+inputs = keras.layers.Input((4,))
+inner = keras.Sequential([keras.layers.Input((4,)), keras.layers.Lambda(lambda x: x + n, name="deep")], name="inner")
+y = inner(inputs)
+y = keras.layers.Lambda(lambda x: x * table, name="arrays")(y)
+y = keras.layers.Lambda(named, name="by_def")(y)
+y = keras.layers.Reshape((2, 2))(y)
+y = keras.layers.TimeDistributed(keras.layers.Lambda(lambda x, k=2: x * k, name="wrapped"), name="td")(y)
+y = keras.layers.Flatten()(y)
+y = keras.layers.Dense(2, activation=activation, name="dense")(y)
+model = keras.Model(inputs, y)
+model.compile("sgd", my_loss)
+x = np.ones((2, 4), "float32")
+expected = model.predict(x, verbose=0)
+for ext in ("h5", "keras"):
+    path = "all." + ext
+    capsule.save(model, path)
+    data = read(path)
+    told[ext] = sorted([f["where"], f["role"], f["node"]] for f in data["functions"])
+    verdict = capsule.verify(path)
+    told[ext + " verdict"] = [verdict.keras, verdict.capsule, verdict.same]
+    again = capsule.load(path, safe_mode=False)
+    told[ext + " same"] = bool((again.predict(x, verbose=0) == expected).all())
+""")  # fmt: skip
+    expected = [
+        [[], "loss", "__main__:my_loss"],
+        [["arrays"], "function", "__main__:<lambda>"],
+        [["by_def"], "function", "__main__:named"],
+        [["dense"], "activation", "__main__:activation"],
+        [["inner", "deep"], "function", "__main__:<lambda>"],
+        [["td", "wrapped"], "function", "__main__:<lambda>"],
+    ]
+    for ext in ("h5", "keras"):
+        found = [[where, role, node.split("#")[0]] for where, role, node in told[ext]]
+        assert found == expected
+        assert told[f"{ext} verdict"] == ["no", "yes", "yes"]
+        assert told[f"{ext} same"] is True
+
+
+@pytest.mark.parametrize("short", ["mse", "mae"])
+def test_verify_foresees_that_keras_3_cannot_read_a_short_loss_name(
+    keras3: Installed, tmp_path: Path, short: str
+) -> None:
+    told, log = run(keras3, tmp_path, f"""
+model = small()
+model.compile("sgd", {short!r})
+capsule.save(model, "short.h5")
+told["verdict"] = capsule.verify("short.h5").keras
+try:
+    keras.models.load_model("short.h5", safe_mode=False)
+except ValueError as error:
+    told["keras"] = str(error)
+told["capsule"] = capsule.load("short.h5", safe_mode=False).loss.__name__
+""")  # fmt: skip
+    assert told["verdict"] == "no"
+    assert "not a KerasSaveable subclass" in told["keras"]
+    assert told["capsule"].startswith("mean_")
+    assert "compile with" in log
