@@ -6,6 +6,7 @@ for the loading thread only; likewise one look-up that Keras 2.13 to 2.15 get wr
 """
 
 import contextlib
+import functools
 import importlib
 import inspect
 import sys
@@ -29,7 +30,6 @@ LOSS_ALIASES = {
 _active = threading.local()
 _lock = threading.Lock()
 _originals: List[Tuple[Any, str, Any]] = []
-_first: Dict[str, Any] = {}
 _loads = [0]
 
 
@@ -97,12 +97,17 @@ def restored(by_key: Dict[str, Any], by_name: Dict[str, Any]) -> Iterator[None]:
 
 
 def _func_load(
-    code: Any, defaults: Any = None, closure: Any = None, globs: Any = None, **others: Any
+    original: Any,
+    code: Any,
+    defaults: Any = None,
+    closure: Any = None,
+    globs: Any = None,
+    **others: Any,
 ) -> Any:
     """Stand in for Keras' ``func_load``: the function restored from source, by its key."""
     tables = getattr(_active, "tables", None)
     if tables is None:
-        return _first["func_load"](code, defaults, closure, globs, **others)
+        return original(code, defaults, closure, globs, **others)
     if isinstance(code, (tuple, list)):
         code, defaults, closure = code
     found = tables[0].get(carried_key(code, defaults, closure))
@@ -111,7 +116,7 @@ def _func_load(
     return found
 
 
-def _class_and_config(config: Any, *others: Any, **named: Any) -> Any:
+def _class_and_config(original: Any, config: Any, *others: Any, **named: Any) -> Any:
     """Stand in for Keras 2's look-up of a class, where 2.13 to 2.15 ask it for a function.
 
     They write an activation of the user's as ``{"class_name": "function", "config": name}``
@@ -122,7 +127,7 @@ def _class_and_config(config: Any, *others: Any, **named: Any) -> Any:
         found = tables[1].get(config.get("config"))
         if found is not None:
             return type("Found", (), {"from_config": staticmethod(lambda config: found)}), {}
-    return _first["class_and_config_for_serialized_keras_object"](config, *others, **named)
+    return original(config, *others, **named)
 
 
 _STAND_INS = {
@@ -144,9 +149,8 @@ def _install() -> None:
                 # would import half of TensorFlow on getattr.
                 original = vars(module).get(attribute)
                 if callable(original):
-                    _first.setdefault(attribute, original)
                     _originals.append((module, attribute, original))
-                    setattr(module, attribute, stand_in)
+                    setattr(module, attribute, functools.partial(stand_in, original))
 
 
 def _uninstall() -> None:

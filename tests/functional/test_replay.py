@@ -1,0 +1,210 @@
+"""A replayed model is usable from here; consent comes first; nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import capsule
+from capsule.errors import ConsentError, VerdictError, WorkerError
+from capsule.rebuild import RemoteModel
+from tests.conftest import Installed
+
+Samples = Callable[[Installed], Path]
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPSULE_CACHE", cache)
+
+
+@pytest.fixture(scope="module")
+def two_ended(keras3: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with two inputs and two outputs, one of them by a lambda."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "two.py").write_text(
+        "import tensorflow as tf\nk = tf.keras\n"
+        "a, b = k.layers.Input((2,), name='a'), k.layers.Input((3,), name='b')\n"
+        "y = k.layers.Lambda(lambda x: x * 10, name='ten')(a)\n"
+        "z = k.layers.Lambda(lambda x: print('noise on stdout') or x + 1, name='one')(b)\n"
+        "k.Model([a, b], [y, z]).save('two.keras')\n"
+    )
+    keras3.capsule("save", "two.py", cwd=folder, check=True)
+    return folder / "two.keras"
+
+
+@pytest.fixture(scope="module")
+def remote(two_ended: Path, cache: str) -> Iterator[RemoteModel]:
+    os.environ["CAPSULE_CACHE"] = cache
+    with capsule.replay(two_ended, safe_mode=False) as model:
+        yield model
+
+
+A, B = np.ones((4, 2), "float32"), np.zeros((4, 3), "float32")
+
+
+def test_arrays_go_in_and_come_out(remote: RemoteModel) -> None:
+    for x in ([A, B], {"b": B, "a": A}):
+        y, z = remote.predict(x)
+        np.testing.assert_array_equal(y, A * 10)
+        np.testing.assert_array_equal(z, B + 1)
+    y, z = remote([A, B])
+    np.testing.assert_array_equal(z, B + 1)
+
+
+def test_shapes_names_and_summary_are_the_models_own(remote: RemoteModel) -> None:
+    assert remote.input_shape == [(None, 2), (None, 3)]
+    assert remote.output_shape == [(None, 2), (None, 3)]
+    assert remote.input_names == ["a", "b"]
+    assert "ten (Lambda)" in remote.summary()
+
+
+def test_bad_arrays_are_the_models_error_and_the_session_goes_on(remote: RemoteModel) -> None:
+    with pytest.raises(WorkerError, match="the model raised"):
+        remote.predict([np.ones((4, 7), "float32"), B])
+    with pytest.raises(WorkerError, match="no input is given for b"):
+        remote.predict({"a": A})
+    assert len(remote.predict([A, B])) == 2
+
+
+def test_a_worker_that_is_killed_says_so(two_ended: Path) -> None:
+    with capsule.replay(two_ended, safe_mode=False) as model:
+        os.kill(model._worker._process.pid, signal.SIGSEGV)
+        with pytest.raises(WorkerError, match="SIGSEGV"):
+            model.predict([A, B])
+
+
+def test_closing_ends_the_worker(two_ended: Path) -> None:
+    with capsule.replay(two_ended, safe_mode=False) as model:
+        process = model._worker._process
+    assert process.returncode is not None
+
+
+def test_npz_files_in_and_out(
+    keras3: Installed, two_ended: Path, cache: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", b=B, a=A)
+    words = ["replay", str(two_ended), "--unsafe", "--input", "x.npz", "--output", "y.npz"]
+    done = keras3.capsule(*words, cwd=tmp_path, CAPSULE_CACHE=cache)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "y.npz") as made:
+        np.testing.assert_array_equal(made[made.files[0]], A * 10)
+        np.testing.assert_array_equal(made[made.files[1]], B + 1)
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    done = keras3.capsule(*words, cwd=tmp_path, CAPSULE_CACHE=cache)
+    assert "x.npz can't be read" in done.stderr
+
+
+def test_without_consent_everything_is_listed_and_nothing_runs(
+    keras3: Installed, samples: Samples, cache: str
+) -> None:
+    path = samples(keras3) / "tensor_helper.keras"
+    done = keras3.capsule("replay", str(path), CAPSULE_CACHE=cache)
+    assert done.returncode == 2
+    for part in ("lambda x: custom_activation(x)", "sha256:", "reaches custom_activation"):
+        assert part in done.stdout
+    assert "--unsafe" in done.stderr
+    with pytest.raises(ConsentError):
+        capsule.replay(path)
+    done = keras3.capsule("replay", str(path), "--", "python", "-c", "1", CAPSULE_CACHE=cache)
+    assert done.returncode == 2
+
+
+def test_trust_in_the_named_digests_is_consent(
+    keras3: Installed, samples: Samples, cache: str
+) -> None:
+    path = samples(keras3) / "tensor_helper.keras"
+    done = keras3.capsule("replay", str(path), "--json", CAPSULE_CACHE=cache)
+    (result,) = json.loads(done.stdout)["results"]
+    assert result["error"]["code"] == "consent-needed"
+    digest = result["functions"][0]["digest"]
+    words = ["replay", str(path), "--check", "--trust"]
+    assert keras3.capsule(*words, digest, CAPSULE_CACHE=cache).returncode == 0
+    assert keras3.capsule(*words, "sha256:" + "0" * 64, CAPSULE_CACHE=cache).returncode == 2
+
+
+def test_a_command_runs_in_the_models_environment(
+    keras3: Installed, samples: Samples, cache: str
+) -> None:
+    path = str(samples(keras3) / "doubling.keras")
+    code = "import sys, keras; print('IN', sys.prefix, keras.__version__); sys.exit(5)"
+    done = keras3.capsule("replay", path, "--unsafe", "--", "python", "-c", code,
+                          CAPSULE_CACHE=cache)  # fmt: skip
+    assert done.returncode == 5
+    assert f"IN {cache}" in done.stdout
+    done = keras3.capsule("replay", path, "--unsafe", "--", "no-such", CAPSULE_CACHE=cache)
+    assert done.returncode == 2
+    assert "no-such" in done.stderr
+    shell = subprocess.run(
+        [keras3.python, "-m", "capsule", "replay", path, "--unsafe", "--shell"],
+        input="echo IN $VIRTUAL_ENV; exit 3\n", capture_output=True, text=True,
+        env={**os.environ, "SHELL": "/bin/sh"},
+    )  # fmt: skip
+    assert f"IN {cache}" in shell.stdout
+    assert shell.returncode == 3
+
+
+def test_a_probe_that_no_longer_agrees_is_status_1(
+    keras3: Installed, samples: Samples, cache: str, tmp_path: Path
+) -> None:
+    path = samples(keras3) / "doubling.keras"
+    data = json.loads(Path(f"{path}.capsule.json").read_text())
+    data["probe"]["inputs"][0]["seed"] += 1
+    (tmp_path / "other.json").write_text(json.dumps(data))
+    done = keras3.capsule("replay", str(path), "--unsafe", "--check", "--manifest",
+                          str(tmp_path / "other.json"), CAPSULE_CACHE=cache)  # fmt: skip
+    assert done.returncode == 1
+    assert "differs at" in done.stdout
+
+
+def test_every_captured_distribution_can_be_had(
+    keras3: Installed, samples: Samples, cache: str
+) -> None:
+    path = str(samples(keras3) / "doubling.keras")
+    done = keras3.capsule("replay", path, "--unsafe", "--scope", "all", "--", "python", "-c",
+                          "import pytest, hypothesis", CAPSULE_CACHE=cache)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = keras3.capsule("replay", path, "--unsafe", "--scope", "all", "--", "python", "-c",
+                          "import capsule", CAPSULE_CACHE=cache)  # fmt: skip
+    assert done.returncode == 1
+
+
+LOAD_ELSEWHERE = """
+import sys, capsule
+import numpy as np
+path = sys.argv[1]
+try:
+    capsule.load(path, safe_mode=False)
+except capsule.CapsuleError as error:
+    print(type(error).__name__, error.verdict.capsule)
+with capsule.load(path, safe_mode=False, otherwise="replay") as model:
+    print(type(model).__name__, model.predict(np.ones((1, 10), "float32")).shape)
+"""
+
+
+def test_load_raises_with_the_verdict_or_returns_the_model_replayed(
+    keras3: Installed, keras3_elsewhere: Installed, samples: Samples, cache: str
+) -> None:
+    path = str(samples(keras3) / "made_by_eval.keras")
+    done = keras3_elsewhere.run("-c", LOAD_ELSEWHERE, path, CAPSULE_CACHE=cache)
+    assert done.stdout.splitlines() == ["VerdictError no", "RemoteModel (1, 5)"]
+    assert issubclass(VerdictError, capsule.CapsuleError)
+
+
+def test_pip_tools_replays_the_same(
+    keras3: Installed, samples: Samples, tmp_path: Path
+) -> None:
+    path = str(samples(keras3) / "doubling.keras")
+    words = ["replay", path, "--unsafe", "--check", "--backend", "pip-tools", "--json"]
+    done = keras3.capsule(*words, CAPSULE_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)["results"]
+    assert result["environment"]["backend"] == "pip-tools"
+    assert result["probe"]["exactly"]
