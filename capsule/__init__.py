@@ -8,11 +8,14 @@ environment and loads the model there. Nothing heavy is imported until it is use
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as type checkers know it; `typing` itself would be the dearest import
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from capsule.artifact import Artifact as Artifact
     from capsule.capture.hook import hook as hook
     from capsule.capture.hook import hooked as hooked

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -32,6 +34,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.
 Format = Annotated[str, typer.Option("--format", help="text or json.")]
 
 
+def _ending(command: Callable[..., None]) -> Callable[..., None]:
+    """Let *command* end as documented: an error is one sentence and a status, Ctrl-C is 130."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except CapsuleError as error:
+            _complain(error)
+            raise typer.Exit(error.status) from None
+        except KeyboardInterrupt:
+            print("capsule: stopped; nothing half-done will be used", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"capsule {capsule.__version__}")
@@ -51,6 +70,7 @@ def _main(
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
     options_metavar="[OPTIONS]",
 )
+@_ending
 def save(
     target: Annotated[
         Optional[str], typer.Argument(metavar="SCRIPT | ARTIFACT", help="What to run or describe.")
@@ -92,6 +112,7 @@ def save(
 
 
 @app.command()
+@_ending
 def verify(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
     python: Interpreter = None,
@@ -138,7 +159,8 @@ def verify(
     raise typer.Exit(max(statuses))
 
 
-@app.command(context_settings={"allow_interspersed_args": True})
+@app.command()
+@_ending
 def replay(
     artifact: Annotated[Path, typer.Argument(help="The model file.")],
     command: Annotated[
@@ -237,21 +259,5 @@ def _complain(error: CapsuleError) -> None:
 
 
 def main() -> None:
-    """Run the command; every error is one sentence and a documented exit status."""
-    import click
-
-    try:
-        status: Any = app(standalone_mode=False)
-    except CapsuleError as error:
-        _complain(error)
-        status = error.status
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        status = 2
-    except click.ClickException as error:
-        error.show()
-        status = 2
-    except (click.Abort, KeyboardInterrupt):
-        print("capsule: stopped; nothing half-done will be used", file=sys.stderr)
-        status = 130
-    sys.exit(status if isinstance(status, int) else 0)
+    """Run the command."""
+    app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable
@@ -148,6 +149,12 @@ class Reader:
         return None if self.raw(key) is None else build(self.object(key))
 
 
+@functools.cache
+def parsed_requirement(text: str) -> Requirement:
+    """Return a requirement of a distribution; each text is parsed once a process."""
+    return Requirement(text)
+
+
 def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:
     version = top.text("capsule")
     match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version)
@@ -234,7 +241,7 @@ def _variables(data: Reader) -> dict[str, str]:
 def _distribution(data: Reader) -> model.DistributionFacts:
     for requirement in data.texts("requires"):
         try:
-            Requirement(requirement)
+            parsed_requirement(requirement)
         except InvalidRequirement:
             raise data.bad("requires", f"{requirement[:80]!r} is no requirement") from None
     return model.DistributionFacts(

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from capsule.environment.distributions import installed_versions, read_distributions
-from capsule.environment.reading import (
-    Environment,
-    environment_here,
-    live_environment,
-    of_interpreter,
-)
+from capsule.environment.reading import Environment, environment_here, live_environment
 
 __all__ = [
     "Environment",
     "environment_here",
     "installed_versions",
     "live_environment",
-    "of_interpreter",
     "read_distributions",
 ]

@@ -6,14 +6,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import importlib_metadata
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from capsule.manifest import DistributionFacts
+
+if TYPE_CHECKING:
+    from importlib_metadata import Distribution
 
 
 def installed_versions(paths: Iterable[str]) -> dict[str, str]:
@@ -40,7 +42,7 @@ def read_distributions(paths: Iterable[str]) -> tuple[DistributionFacts, ...]:
     found: dict[str, DistributionFacts] = {}
     for name, version, folder in _entries(paths):
         if name not in found:
-            distribution = importlib_metadata.PathDistribution(folder)
+            distribution = _metadata(folder)
             found[name] = DistributionFacts(
                 name=name,
                 version=version,
@@ -72,13 +74,19 @@ def _parse(stem: str, folder: Path) -> tuple[str, str, Path] | None:
         version = version.split("-py")[0]
     if not _is_version(version):
         # `setup.py develop` and some Linux distributions leave it out of the name.
-        metadata = importlib_metadata.PathDistribution(folder).metadata
+        metadata = _metadata(folder).metadata
         if metadata is None:
             return None
         name, version = metadata.get("Name") or "", metadata.get("Version") or ""
         if not name or not _is_version(version):
             return None
     return canonicalize_name(name), version, folder
+
+
+def _metadata(folder: Path) -> Distribution:
+    import importlib_metadata  # most environments are told by folder names alone
+
+    return importlib_metadata.PathDistribution(folder)
 
 
 def _is_version(version: str) -> bool:

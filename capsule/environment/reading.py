@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import secrets
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +16,6 @@ from capsule.errors import EnvironmentUnknownError
 from capsule.guest import collector
 from capsule.manifest import PlatformFacts, PythonFacts
 
-PROBE_SECONDS = 30
 # Who provides Keras: TensorFlow brought its own along up to 2.5.
 KERAS_PROVIDERS = ("keras", "tf-keras", "keras-nightly", "tensorflow", "tensorflow-cpu")
 
@@ -47,7 +44,8 @@ class Environment:
         return any(name in self.distributions for name in KERAS_PROVIDERS)
 
 
-def _from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
+def from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
+    """Return the environment that the collector's *facts* describe."""
     python, platform = facts["python"], facts["platform"]
     return Environment(
         kind=kind,
@@ -65,51 +63,7 @@ def _from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
 @functools.lru_cache(maxsize=1)
 def live_environment() -> Environment:
     """Return the environment of this process, read once."""
-    return _from_facts(collector.facts(), "live")
-
-
-def of_interpreter(
-    interpreter: str | os.PathLike[str], *, kind: str = "interpreter"
-) -> Environment:
-    """Return the environment of another Python. Starts it once; imports nothing of it.
-
-    Raises EnvironmentUnknownError if it is not there or does not answer.
-    """
-    path = Path(interpreter)
-    if path.is_dir():
-        inside = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        if not inside.exists():
-            raise EnvironmentUnknownError(f"{path} is a folder without a Python in it")
-        path = inside
-    return _from_facts(collect(path), kind)
-
-
-def collect(interpreter: Path, *, isolated: bool = True) -> dict[str, Any]:
-    """Run the collector under *interpreter* and return what it says."""
-    marker = secrets.token_hex(16)
-    script = Path(collector.__file__)
-    # -I: neither the current folder nor PYTHON… variables may lend it anything.
-    command = [str(interpreter), "-I", str(script), marker]
-    if not isolated:
-        command.insert(2, "-S")
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError:
-        raise EnvironmentUnknownError(f"there is no interpreter at {interpreter}") from None
-    except (OSError, ValueError) as error:
-        raise EnvironmentUnknownError(f"{interpreter} can't be started: {error}") from None
-    except subprocess.TimeoutExpired:
-        raise EnvironmentUnknownError(
-            f"{interpreter} did not answer within {PROBE_SECONDS} s: is it a Python?"
-        ) from None
-    parts = done.stdout.split(marker)
-    if len(parts) != 3:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise EnvironmentUnknownError(f"{interpreter} is no Python of 3.6 or later: {last[:200]}")
-    facts: dict[str, Any] = json.loads(parts[1])
-    return facts
+    return from_facts(collector.facts(), "live")
 
 
 def environment_here(python: str | os.PathLike[str] | None = None) -> Environment:
@@ -118,6 +72,9 @@ def environment_here(python: str | os.PathLike[str] | None = None) -> Environmen
     That is *python* if given; else this Python if it has Keras; else the active virtual
     environment. Never capsule's own private one: EnvironmentUnknownError then asks.
     """
+    # Imported only where another Python is started.
+    from capsule.environment.interpreters import of_interpreter
+
     if python is not None:
         return of_interpreter(python)
     live = live_environment()

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .digest import carried_key
 from .restore import RestoreError, Restorer
@@ -130,7 +130,7 @@ def _class_and_config(original: Any, config: Any, *others: Any, **named: Any) ->
     return original(config, *others, **named)
 
 
-_STAND_INS = {
+_STAND_INS: Dict[str, Callable[..., Any]] = {
     "func_load": _func_load,
     "class_and_config_for_serialized_keras_object": _class_and_config,
 }

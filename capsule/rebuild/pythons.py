@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from capsule.environment.reading import collect
+from capsule.environment.interpreters import collect
 from capsule.errors import EnvironmentUnknownError, RebuildError
 from capsule.manifest import PythonFacts
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from capsule.environment import Environment
-from capsule.errors import CapsuleError
-from capsule.manifest import ArtifactFacts
-from capsule.rebuild.replaying import Replayed
-from capsule.verdict import QUESTIONS, Finding, Verdict
+from capsule.verdict.finding import QUESTIONS
+
+if TYPE_CHECKING:  # only what a command uses is imported when it runs
+    from capsule.environment import Environment
+    from capsule.errors import CapsuleError
+    from capsule.manifest import ArtifactFacts
+    from capsule.rebuild.replaying import Replayed
+    from capsule.verdict import Finding, Verdict
 
 VERSION = "1.0"
 

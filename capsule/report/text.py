@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from capsule.capture.writing import Saved
+from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.errors import ConsentError
-from capsule.manifest import Manifest
-from capsule.rebuild.replaying import Replayed
-from capsule.verdict import Finding, Verdict
+
+if TYPE_CHECKING:  # only what a command uses is imported when it runs
+    from capsule.capture.writing import Saved
+    from capsule.manifest import Manifest
+    from capsule.rebuild.replaying import Replayed
+    from capsule.verdict import Finding, Verdict
 
 _LABELS = {"keras": "plain Keras", "capsule": "capsule.load", "same": "same outputs"}
 
@@ -34,8 +38,6 @@ def saved_with(manifest: Manifest) -> str:
 
 
 def _here(verdict: Verdict) -> str:
-    from capsule.environment.frameworks import backend_provider, keras_provider
-
     environment, keras = verdict.environment, verdict.manifest.keras
     parts = [f"Python {environment.python.version}"]
     installed = environment.distributions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from packaging.version import Version
@@ -20,7 +21,7 @@ from capsule.environment.frameworks import (
 from capsule.manifest import Manifest
 from capsule.verdict.facts import keras_generation, removed_from_numpy, same_family
 from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.reach import Reaches, required
+from capsule.verdict.reach import Reach, Reaches, required
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Case:
     manifest: Manifest
     reaches: Reaches
     environment: Environment
+
+    @cached_property
+    def core(self) -> tuple[str, ...]:
+        """The distributions of Keras and its backend, which have rules of their own."""
+        keras = self.manifest.keras
+        names = (keras.distribution, keras.backend_distribution) if keras else ()
+        return tuple(name for name in names if name is not None)
+
+    @cached_property
+    def framework(self) -> dict[str, Reach]:
+        """What Keras and its backend require, with the reach of each."""
+        return required(self.manifest, list(self.core))
 
 
 Rule = Callable[[Case], Iterator[Finding]]
@@ -192,10 +205,9 @@ def settings(case: Case) -> Iterator[Finding]:
 
 def reached_distributions(case: Case) -> Iterator[Finding]:
     """Distributions that a function of the model reaches."""
-    core = _core(case.manifest)
     for name, reach in sorted(case.reaches.of_distribution.items()):
         saved = case.manifest.distribution(name)
-        if saved is None or name in core:
+        if saved is None or name in case.core:
             continue
         found = provider(case.environment.distributions, same_provider(name))
         if found is None:
@@ -235,9 +247,8 @@ def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]
 
 def framework_distributions(case: Case) -> Iterator[Finding]:
     """Distributions that Keras and the backend need."""
-    core = _core(case.manifest)
-    for name, reach in sorted(required(case.manifest, core).items()):
-        if name in core or name in case.reaches.of_distribution:
+    for name, reach in sorted(case.framework.items()):
+        if name in case.core or name in case.reaches.of_distribution:
             continue
         saved = case.manifest.distribution(name)
         found = case.environment.distributions.get(name)
@@ -263,8 +274,7 @@ def framework_distributions(case: Case) -> Iterator[Finding]:
 
 def other_distributions(case: Case) -> Iterator[Finding]:
     """Distributions that nothing of the model reaches: noise, told as such."""
-    core = _core(case.manifest)
-    known = {*core, *required(case.manifest, core), *case.reaches.of_distribution}
+    known = {*case.core, *case.framework, *case.reaches.of_distribution}
     for saved in case.manifest.distributions:
         found = case.environment.distributions.get(saved.name)
         if saved.name not in known and found != saved.version:
@@ -312,13 +322,6 @@ def _read(stem: Path, *, package: bool) -> str | None:
 
 def _digest(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _core(manifest: Manifest) -> list[str]:
-    """Return the distributions of Keras and its backend, which have rules of their own."""
-    keras = manifest.keras
-    names = (keras.distribution, keras.backend_distribution) if keras else ()
-    return [name for name in names if name is not None]
 
 
 RULES: tuple[Rule, ...] = (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.utils import canonicalize_name
+
 from capsule.manifest import CarriedFunction, Manifest
+from capsule.validation import parsed_requirement
 
 Reach = tuple[str, ...]
 
@@ -58,9 +61,6 @@ def _label(node: str, attribute: str | None) -> str:
 
 def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
     """Return the distributions that *roots* need, themselves included, with their reach."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     installed = {d.name: d for d in manifest.distributions}
     environment = markers_of(manifest)
     found: dict[str, Reach] = {}
@@ -72,7 +72,7 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
         seen.add((name, extras))
         found.setdefault(name, reach)
         for text in installed[name].requires:
-            requirement = Requirement(text)
+            requirement = parsed_requirement(text)
             wanted = requirement.marker is None or any(
                 requirement.marker.evaluate({**environment, "extra": extra})
                 for extra in ("", *extras)
