@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -149,12 +147,6 @@ class Reader:
         return None if self.raw(key) is None else build(self.object(key))
 
 
-@functools.cache
-def parsed_requirement(text: str) -> Requirement:
-    """Return a requirement of a distribution; each text is parsed once a process."""
-    return Requirement(text)
-
-
 def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:
     version = top.text("capsule")
     match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version)
@@ -239,11 +231,6 @@ def _variables(data: Reader) -> dict[str, str]:
 
 
 def _distribution(data: Reader) -> model.DistributionFacts:
-    for requirement in data.texts("requires"):
-        try:
-            parsed_requirement(requirement)
-        except InvalidRequirement:
-            raise data.bad("requires", f"{requirement[:80]!r} is no requirement") from None
     return model.DistributionFacts(
         name=_distribution_name(data, "name"),
         version=_version(data, "version"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from capsule.errors import ManifestError
 from capsule.manifest import CarriedFunction, Manifest
-from capsule.validation import parsed_requirement
 
 Reach = tuple[str, ...]
 
@@ -72,7 +73,7 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
         seen.add((name, extras))
         found.setdefault(name, reach)
         for text in installed[name].requires:
-            requirement = parsed_requirement(text)
+            requirement = _parsed(name, text)
             wanted = requirement.marker is None or any(
                 requirement.marker.evaluate({**environment, "extra": extra})
                 for extra in ("", *extras)
@@ -81,6 +82,16 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
                 needed = canonicalize_name(requirement.name)
                 waiting.append((needed, tuple(sorted(requirement.extras)), (*reach, needed)))
     return found
+
+
+def _parsed(name: str, text: str) -> Requirement:
+    """Return one requirement; parsed here and not at reading, since few are ever asked for."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        raise ManifestError(
+            f"{text[:80]!r} is no requirement", path=f"distributions[{name}].requires"
+        ) from None
 
 
 def markers_of(manifest: Manifest) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import RebuildError
+from capsule.errors import ManifestError, RebuildError
 from capsule.manifest import PythonFacts
 from capsule.rebuild.backends import backend_named
 from capsule.rebuild.cache import READY, build, cache_folder
@@ -66,6 +66,12 @@ def test_repositories_are_pinned_at_their_commit_and_folders_told() -> None:
     pins = pinned(distribution("h5py", url=git))
     assert "h5py @ git+https://host/x@abc123" in pins.requirements
     assert pinned(distribution("h5py", url={"url": "file:"})).moved == ("h5py",)
+
+
+@pytest.mark.parametrize("text", ["--no-index", "a @ ", "x; import os"])
+def test_a_requirement_that_is_none_is_refused_where_it_is_followed(text: str) -> None:
+    with pytest.raises(ManifestError, match=r"distributions\[h5py\].requires"):
+        pinned(distribution("h5py", text))
 
 
 def test_a_commit_that_is_an_option_is_refused() -> None:

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_sidecar_is_one_sentence(tmp_path: Path, text: str) ->
 HOSTILE = {
     "distributions.0.name": ["--index-url=http://evil", "Has Space", "../up", "UPPER", "a\nb", ""],
     "distributions.0.version": ["1.0; rm -rf", "latest", "1.0 --hash=x", ""],
-    "distributions.0.requires": [["--no-index"], ["a @ "], "text"],
+    "distributions.0.requires": ["text", [3]],
     "distributions.0.direct_url": [
         {"url": "https://user:password@host/x"}, {"url": "javascript:1"}, {"url": 3}, {},
         {"url": "https://host/x --index-url=y"}, {"url": "https://host/\n"},
