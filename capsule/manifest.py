@@ -137,7 +137,7 @@ class Node:
     line: int | None = None
     source: str | None = None
     reason: str | None = None
-    flags: int = 0
+    futures: tuple[str, ...] = ()
     package: bool = False
     code: Code | None = None
     names: tuple[Binding, ...] = ()

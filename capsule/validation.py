@@ -286,7 +286,7 @@ def _node(data: Reader, name: str) -> model.Node:
         line=data.integer("line") if "line" in data.names else None,
         source=source,
         reason=data.optional_text("reason"),
-        flags=data.integer("flags") if "flags" in data.names else 0,
+        futures=data.texts("futures", optional=True),
         package=data.flag("package"),
         code=_code(data.object("code")) if "code" in data.names else None,
         names=data.objects("names", _binding),

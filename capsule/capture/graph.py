@@ -20,7 +20,7 @@ from typing import Any
 
 from capsule.bytecode import Import, adapt, names_used
 from capsule.capture.origins import Origins, module_place, object_place
-from capsule.capture.source import FUTURE_FLAGS, SourceFinder
+from capsule.capture.source import SourceFinder, futures_of
 from capsule.guest import values
 from capsule.manifest import Binding, Code, Node
 
@@ -87,7 +87,7 @@ class ImportGraph:
             line=found.line if found and found.line else code.co_firstlineno,
             source=found.text if found else None,
             reason=reason,
-            flags=code.co_flags & FUTURE_FLAGS,
+            futures=futures_of(code),
             code=Code(hashlib.sha256(raw).hexdigest(), MAGIC, kept),
             names=tuple(self._bindings(function)),
         )

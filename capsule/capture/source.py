@@ -12,7 +12,18 @@ from typing import Union
 
 from capsule.guest.compiling import RestoreError, compile_shell, same_code
 
-FUTURE_FLAGS = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+
+def futures_of(code: CodeType) -> tuple[str, ...]:
+    """Return the names of the ``__future__`` features that *code* was compiled with."""
+    features = ((name, getattr(__future__, name)) for name in __future__.all_feature_names)
+    return tuple(
+        name
+        for name, feature in features
+        # Those that every Python 3 has are no choice, and share their flags with others.
+        if (feature.getMandatoryRelease() or (9,)) > (3, 0)
+        and code.co_flags & feature.compiler_flag
+    )
+
 
 Definition = Union[ast.Lambda, ast.FunctionDef]
 
@@ -106,10 +117,11 @@ def compiles_to(text: str, code: CodeType, imported: Iterable[str] = ()) -> bool
 
     *imported* are the names that its module imported.
     """
-    flags = code.co_flags & FUTURE_FLAGS
     used = [name for name in code.co_names if name in set(imported)]
     try:
-        shell = compile_shell(text, "<check>", code.co_freevars, flags, {"__name__": ""}, used)
+        shell = compile_shell(
+            text, "<check>", code.co_freevars, futures_of(code), {"__name__": ""}, used
+        )
     except (RestoreError, RecursionError):
         return False
     return same_code(shell.function.__code__, code)

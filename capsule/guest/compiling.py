@@ -4,6 +4,8 @@ The capture compiles with this too: that the source makes the same code as the l
 function is how the two are known to agree.
 """
 
+import __future__
+
 import ast
 import builtins
 import types
@@ -28,14 +30,16 @@ def compile_shell(
     source: str,
     filename: str,
     freevars: Iterable[str],
-    flags: int,
+    futures: Iterable[str],
     namespace: Dict[str, Any],
     imported: Iterable[str] = (),
 ) -> Shell:
     """Compile *source* (one lambda or def) and return it as a Shell in *namespace*.
 
-    *imported* are the global names that its module imported: CPython 3.11 and 3.12 call
-    their attributes by other instructions, which do the same.
+    *futures* are the ``__future__`` features of its module, by name: their flags are
+    other numbers in other Pythons. *imported* are the global names that its module
+    imported: CPython 3.11 and 3.12 call their attributes by other instructions, which do
+    the same.
 
     Decorators, annotations and default values are left out: the function captured was
     the one behind its decorators, and its defaults are set from what was recorded.
@@ -67,7 +71,7 @@ def compile_shell(
         module.body.append(never)
     ast.fix_missing_locations(module)
     try:
-        code = compile(module, filename, "exec", flags, True)
+        code = compile(module, filename, "exec", _flags(futures), True)
     except (SyntaxError, ValueError) as error:
         raise RestoreError("the source of %s does not compile here: %s" % (filename, error))
     scratch: Dict[str, Any] = {"__builtins__": builtins, "__name__": namespace.get("__name__")}
@@ -75,6 +79,12 @@ def compile_shell(
     wrap = types.FunctionType(scratch[WRAPPER].__code__, namespace)
     function, bind = wrap()
     return Shell(function, bind)
+
+
+def _flags(futures: Iterable[str]) -> int:
+    # One that this Python does not know changes nothing that is left of the source here.
+    features = [getattr(__future__, name, None) for name in futures]
+    return sum(feature.compiler_flag for feature in features if feature is not None)
 
 
 def _binder(names: List[str]) -> str:

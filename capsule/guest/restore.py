@@ -82,7 +82,7 @@ class Restorer(object):
         freevars = [b["name"] for b in node["names"] if b["how"] == "closure"]
         if node["source"] is not None:
             filename = "<capsule %s>" % name
-            shell = compile_shell(node["source"], filename, freevars, node["flags"], namespace)
+            shell = compile_shell(node["source"], filename, freevars, node["futures"], namespace)
             # mtime None: linecache keeps the entry, so tracebacks and AutoGraph find it.
             lines = node["source"].splitlines(True)
             linecache.cache[filename] = (len(node["source"]), None, lines, filename)

@@ -110,7 +110,7 @@ def _versioned(root: Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, Path
         return
     for folder in folders:
         match = pattern.match(folder.name)
-        python = folder / ("python.exe" if os.name == "nt" else "bin/python3")
+        python = folder / ("python.exe" if os.name == "nt" else "bin/python")
         if match and python.exists():
             yield match[1], python
 
