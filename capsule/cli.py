@@ -69,6 +69,7 @@ def _main(
 @app.command(
     context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
     options_metavar="[OPTIONS]",
+    short_help="Save models with a sidecar beside each.",
 )
 @_ending
 def save(
@@ -111,7 +112,7 @@ def save(
     raise typer.Exit(run.status)
 
 
-@app.command()
+@app.command(short_help="Will it load here and compute the same?")
 @_ending
 def verify(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
@@ -159,7 +160,7 @@ def verify(
     raise typer.Exit(max(statuses))
 
 
-@app.command()
+@app.command(short_help="Bring it back in its own environment.")
 @_ending
 def replay(
     artifact: Annotated[Path, typer.Argument(help="The model file.")],
@@ -260,4 +261,4 @@ def _complain(error: CapsuleError) -> None:
 
 def main() -> None:
     """Run the command."""
-    app()
+    app(prog_name="capsule")
