@@ -1,7 +1,5 @@
 """The command line: parses, calls the library, prints. Nothing else."""
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Callable
@@ -13,7 +11,8 @@ import typer
 import capsule
 from capsule.errors import CapsuleError
 
-# Optional[…] stands here, not `… | None`: typer evaluates the annotations, on 3.9 as well.
+# Annotations are evaluated here, on Python 3.9 as well, since typer reads them: so
+# Optional[…], not `… | None`, and no postponed evaluation.
 
 app = typer.Typer(
     name="capsule",
