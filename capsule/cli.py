@@ -10,6 +10,7 @@ import typer
 
 import capsule
 from capsule.errors import CapsuleError
+from capsule.escaping import escaped
 
 # Annotations are evaluated here, on Python 3.9 as well, since typer reads them: so
 # Optional[…], not `… | None`, and no postponed evaluation.
@@ -100,12 +101,12 @@ def save(
         if len(words) > 1:
             raise CapsuleError(f"{words[0]} is a model file: nothing may follow it")
         saved = describe_artifact(words[0], python)
-        print(text.clean(text.saved_line(saved)))
+        print(escaped(text.saved_line(saved)))
         return
     run = run_under_hook(words, module=module, probe=probe, source=source, values=values)
     sys.stdout.flush()
     for saved in run.saves:
-        print(text.clean(f"capsule: {text.saved_line(saved)}"), file=sys.stderr)
+        print(escaped(f"capsule: {text.saved_line(saved)}"), file=sys.stderr)
     if not run.saves:
         print("capsule: the script saved no model", file=sys.stderr)
     raise typer.Exit(run.status)
@@ -229,10 +230,10 @@ def replay(
         with model:
             if inputs is not None and outputs is not None:
                 model.predict_file(inputs, outputs)
-                print(text.clean(f"  outputs        written to {outputs}"), file=out)
+                print(escaped(f"  outputs        written to {outputs}"), file=out)
             comparison = model.probe()
         told = text.probe_line(comparison, rebuilt.manifest.probe.skipped)
-        print(text.clean(told), file=out)
+        print(escaped(told), file=out)
     except CapsuleError as error:
         failure = error
     if as_json:
@@ -253,9 +254,7 @@ def _format(form: str, as_json: bool) -> str:
 
 
 def _complain(error: CapsuleError) -> None:
-    from capsule.report.text import clean
-
-    print(f"capsule: {clean(error.message)}", file=sys.stderr)
+    print(escaped(f"capsule: {error.message}"), file=sys.stderr)
 
 
 def main() -> None:

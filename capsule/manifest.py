@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 SCHEMA_VERSION = "1.0"
 
 # What changes what Keras computes; nothing else of the environment is kept or believed.
+# XLA_FLAGS does too, but can also name programs and files: never taken from a sidecar.
 ENVIRONMENT_VARIABLES = (
     "KERAS_BACKEND",
     "TF_USE_LEGACY_KERAS",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_DETERMINISTIC_OPS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
     "JAX_ENABLE_X64",
     "JAX_DEFAULT_MATMUL_PRECISION",
     "NVIDIA_TF32_OVERRIDE",
@@ -236,6 +235,33 @@ class Manifest:
     def to_text(self) -> str:
         """Return the sidecar's text: sorted, indented, the same for the same facts."""
         return json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def alike(nodes: dict[str, Node], one: str, other: str) -> bool:
+    """Tell whether two nodes define the same: source, values, and all that they reach."""
+    seen: set[tuple[str, str]] = set()
+    waiting = [(one, other)]
+    while waiting:
+        pair = waiting.pop()
+        if pair in seen or pair[0] == pair[1]:
+            continue
+        seen.add(pair)
+        a, b = nodes[pair[0]], nodes[pair[1]]
+        if (a.kind, a.source, a.futures, len(a.names)) != (
+            b.kind,
+            b.source,
+            b.futures,
+            len(b.names),
+        ):
+            return False
+        if a.kind == "module" or (a.source is None and a.code != b.code):
+            return False
+        for x, y in zip(a.names, b.names):
+            if replace(x, to=None) != replace(y, to=None) or (x.to is None) != (y.to is None):
+                return False
+            if x.to is not None and y.to is not None:
+                waiting.append((x.to, y.to))
+    return True
 
 
 def _plain(value: object) -> JSON:

@@ -10,7 +10,7 @@ from typing import Any
 from capsule.artifact import Artifact, Carried
 from capsule.errors import ConsentError
 from capsule.guest.digest import code_bytes, digest
-from capsule.manifest import CarriedFunction, Code, Manifest, Node
+from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
 
 # What of a node is run or decides what is run; where it stood does not.
 _RUN = ("kind", "module", "qualname", "namespace", "source", "futures", "package", "names")
@@ -27,14 +27,21 @@ class Planned:
     node: str | None
     source: str | None
     reaches: tuple[str, ...]
+    definitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Everything that loading would run, and whether that was allowed."""
+    """Everything that loading would run, and whether that was allowed.
+
+    ``builds``: whether other code may run as well, of source distributions and of what
+    comes from elsewhere than the index; trust in functions does not extend to that.
+    """
 
     functions: tuple[Planned, ...]
     given: bool
+    builds: bool = False
+    foreign: tuple[str, ...] = ()
 
     def require(self, artifact: str) -> None:
         """Raise ConsentError, listing each function, unless consent was given."""
@@ -44,6 +51,8 @@ class Consent:
             f"{'/'.join(f.where)}.{f.role} {f.digest} reaches {', '.join(f.reaches) or 'nothing'}"
             for f in self.functions
         )
+        if self.foreign:
+            listed += f"; it also names {', '.join(self.foreign)}, which no digest covers"
         raise ConsentError(
             f"loading {artifact} would run {len(self.functions)} function(s) of it"
             f" ({listed or 'and the environment it asks for'}); allow it with safe_mode=False"
@@ -85,21 +94,27 @@ def make_plan(
     nodes = dict(manifest.nodes)
     functions: list[dict[str, Any]] = []
     planned: list[Planned] = []
+    chosen: list[str] = []
     for found in _carried(artifact, manifest):
         node = _node_of(found, manifest, nodes)
+        # One definition met in two layers is one function: Keras stores both alike.
+        node = next((n for n in chosen if node and alike(nodes, n, node)), node)
+        if node is not None:
+            chosen.append(node)
         functions.append(
             {"where": list(found.where), "role": found.role, "name": found.name,
              "key": found.key, "node": node}
         )  # fmt: skip
         planned.append(_planned(found, node, nodes))
     trusted = set(trust)
-    given = not safe_mode or (bool(trusted) and all(p.digest in trusted for p in planned))
+    foreign = artifact.foreign
+    named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
     return Plan(
         keras=manifest.keras.module if manifest.keras else "keras",
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
-        consent=Consent(tuple(planned), given),
+        consent=Consent(tuple(planned), named or not safe_mode, not safe_mode, foreign),
     )
 
 
@@ -107,9 +122,11 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
     """Return the artifact's functions, and those it names where only Keras knows (activations)."""
     found = artifact.functions
     known = {(f.where, f.role, f.name) for f in found}
+    texts = artifact.texts
     for function in manifest.functions:
         place = (function.where, function.role, function.name)
-        if function.key is None and place not in known:
+        # Keras writes some as a bare text: the file must hold that text at least.
+        if function.key is None and place not in known and function.name in texts:
             found.append(
                 Carried(function.where, function.role, function.name, function.encoding,
                         None, None, None, function.module)
@@ -144,7 +161,7 @@ def _place(found: Carried | CarriedFunction) -> tuple[tuple[str, ...], str, str 
 def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planned:
     reached = _reached([node], nodes) if node is not None else []
     runs = {
-        "carried": {"role": found.role, "name": found.name, "key": found.key},
+        "carried": [found.role, found.name, found.key, found.encoding, found.module],
         "node": node,
         "definitions": {name: _runs(nodes[name]) for name in reached},
     }
@@ -157,6 +174,7 @@ def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planne
         node=node,
         source=nodes[node].source if node is not None else None,
         reaches=tuple(sorted(labels)),
+        definitions=tuple(n for n in reached if n != node and nodes[n].source is not None),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 from capsule.errors import ManifestError
@@ -23,23 +23,18 @@ def sidecar_path(artifact: str | os.PathLike[str]) -> Path:
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """Write the sidecar atomically: whoever looks sees the old one or the new one, whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # 0666 less the umask, as any file that the user makes.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:
             stream.write(manifest.to_text())
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
@@ -13,20 +11,24 @@ from packaging.version import InvalidVersion, Version
 
 from capsule import manifest as model
 from capsule.errors import ManifestError
+from capsule.guest import values
 from capsule.manifest import ENVIRONMENT_VARIABLES, JSON, SCHEMA_VERSION, Manifest
+from capsule.reader import Reader
 
 URL_SCHEMES = ("http", "https", "file", "ssh", "git", "git+https", "git+ssh")
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Installers expand ${VARIABLES} in addresses.
+_URL = re.compile(r"[A-Za-z0-9._~:/?#@!&'()*+,;=%-]+\Z")
+_DTYPE = re.compile(r"(bool|u?int\d+|b?float\d+|complex\d+)\Z")
+_SETTING = re.compile(r"[A-Za-z0-9_.,+-]{0,64}\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 # On 3.9 sys does not list them; its own modules are then the best there is.
 _STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {
     "os", "sys", "builtins", "site", "sitecustomize", "usercustomize", "subprocess", "json",
 }  # fmt: skip
 _TAKEN = _STANDARD | {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"}
-
-T = TypeVar("T")
 
 
 def manifest_from_json(data: JSON) -> Manifest:
@@ -66,87 +68,6 @@ def manifest_from_json(data: JSON) -> Manifest:
     )
 
 
-class Reader:
-    """One JSON object, read key by key; every error carries the path to the value."""
-
-    def __init__(self, data: JSON, path: str) -> None:
-        self.path = path
-        if not isinstance(data, dict):
-            raise ManifestError("an object was expected", path=path or "the top")
-        self._data = data
-
-    def bad(self, key: str, told: str) -> ManifestError:
-        """Return the error for the value at *key*."""
-        return ManifestError(told, path=f"{self.path}.{key}" if self.path else key)
-
-    @property
-    def names(self) -> list[str]:
-        """The object's keys."""
-        return list(self._data)
-
-    def raw(self, key: str) -> JSON:
-        if key not in self._data:
-            raise self.bad(key, "the key is missing")
-        return self._data[key]
-
-    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
-        value = self.raw(key)
-        if not isinstance(value, str):
-            raise self.bad(key, "a text was expected")
-        if pattern is not None and not pattern.match(value):
-            raise self.bad(key, f"{value[:80]!r} is not allowed here")
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        return None if self._data.get(key) is None else self.text(key)
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in allowed:
-            raise self.bad(key, f"{value[:80]!r} is none of {', '.join(allowed)}")
-        return value
-
-    def integer(self, key: str) -> int:
-        value = self.raw(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.bad(key, "a whole number was expected")
-        return value
-
-    def number(self, key: str) -> float:
-        value = self.raw(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self.bad(key, "a number was expected")
-        return float(value)
-
-    def flag(self, key: str) -> bool:
-        value = self._data.get(key, False)
-        if not isinstance(value, bool):
-            raise self.bad(key, "true or false was expected")
-        return value
-
-    def array(self, key: str) -> list[JSON]:
-        value = self.raw(key)
-        if not isinstance(value, list):
-            raise self.bad(key, "an array was expected")
-        return value
-
-    def texts(self, key: str, *, optional: bool = False) -> tuple[str, ...]:
-        values = [] if optional and key not in self._data else self.array(key)
-        if not all(isinstance(value, str) for value in values):
-            raise self.bad(key, "an array of texts was expected")
-        return tuple(values)
-
-    def object(self, key: str) -> Reader:
-        return Reader(self.raw(key), f"{self.path}.{key}" if self.path else key)
-
-    def objects(self, key: str, build: Callable[[Reader], T]) -> tuple[T, ...]:
-        path = f"{self.path}.{key}" if self.path else key
-        return tuple(build(Reader(v, f"{path}[{i}]")) for i, v in enumerate(self.array(key)))
-
-    def optional(self, key: str, build: Callable[[Reader], T]) -> T | None:
-        return None if self.raw(key) is None else build(self.object(key))
-
-
 def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:
     version = top.text("capsule")
     match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", version)
@@ -177,6 +98,8 @@ def _version(data: Reader, key: str) -> str:
         Version(version)
     except InvalidVersion:
         raise data.bad(key, f"{version[:80]!r} is no version (PEP 440)") from None
+    if version != version.strip():
+        raise data.bad(key, "a version has no space around it")
     return version
 
 
@@ -209,7 +132,9 @@ def _keras(data: Reader) -> model.KerasFacts:
         version=_version(data, "version"),
         distribution=name("distribution"),
         backend=data.text("backend", _NAME),
-        backend_version=data.optional_text("backend_version"),
+        backend_version=(
+            None if data.raw("backend_version") is None else _version(data, "backend_version")
+        ),
         backend_distribution=name("backend_distribution"),
     )
 
@@ -227,7 +152,7 @@ def _variables(data: Reader) -> dict[str, str]:
     for name in data.names:
         if name not in ENVIRONMENT_VARIABLES:
             raise data.bad(name[:80], "not an environment variable that capsule sets")
-    return {name: data.text(name) for name in data.names}
+    return {name: data.text(name, _SETTING) for name in data.names}
 
 
 def _distribution(data: Reader) -> model.DistributionFacts:
@@ -249,10 +174,12 @@ def _direct_url(data: Reader) -> JSON:
         password = parts.password
     except ValueError:
         raise data.bad("url", "not an address") from None
-    if parts.scheme not in URL_SCHEMES or _CONTROL.search(url) or " " in url:
+    if parts.scheme not in URL_SCHEMES or (parts.scheme == "file" and url != "file:"):
         raise data.bad("url", f"an address of scheme {parts.scheme[:20]!r} is not taken")
-    if password is not None:
-        raise data.bad("url", "an address with a password is not taken")
+    if not _URL.match(url):
+        raise data.bad("url", "an address with such characters is not taken")
+    if password is not None or (parts.username is not None and "ssh" not in parts.scheme):
+        raise data.bad("url", "an address with a user or a password is not taken")
     return {key: data.raw(key) for key in data.names}
 
 
@@ -273,8 +200,8 @@ def _node(data: Reader, name: str) -> model.Node:
     if distribution is not None:
         _distribution_name(data, "distribution")
     module = data.optional_text("module") or ""
-    if module:
-        check_module(data, "module", module)
+    if _CONTROL.search(module):
+        raise data.bad("module", "not the name of a module")
     return model.Node(
         kind=kind,
         module=module,
@@ -299,16 +226,35 @@ def _code(data: Reader) -> model.Code:
     )
 
 
-HOWS = ("global", "closure", "default", "keyword-default", "import", "attribute", "base")
+HOWS = ("global", "closure", "default", "keyword-default", "import", "attribute")
+VALUE_DEPTH = 4 * values.DEPTH_LIMIT  # each container is written as an object in a list
+
+
+def _shallow(data: Reader, value: JSON) -> JSON:
+    """Return *value* if it is no deeper than what capsule writes."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > VALUE_DEPTH:
+            raise data.bad("value", f"nested more than {VALUE_DEPTH} deep")
+        inner: list[JSON] = []
+        for item in level:
+            if isinstance(item, (list, dict)):
+                inner += item.values() if isinstance(item, dict) else item
+        level = inner
+    return value
 
 
 def _binding(data: Reader) -> model.Binding:
+    name, how = data.text("name"), data.choice("how", HOWS)
+    if how in ("global", "closure", "default", "keyword-default") and not name.isidentifier():
+        raise data.bad("name", f"{name[:80]!r} is no name")
     return model.Binding(
-        name=data.text("name"),
-        how=data.choice("how", HOWS),
+        name=name,
+        how=how,
         to=data.optional_text("to"),
         attribute=data.optional_text("attribute"),
-        value=data.raw("value") if "value" in data.names else None,
+        value=_shallow(data, data.raw("value")) if "value" in data.names else None,
         missing=data.flag("missing"),
         attributes=data.texts("attributes", optional=True),
     )
@@ -353,12 +299,23 @@ def _probe(data: Reader) -> model.Probe:
         shape = spec.array("shape")
         if not all(isinstance(size, int) and 0 <= size < 1 << 31 for size in shape):
             raise spec.bad("shape", "not a shape")
-        spec.text("dtype", _NAME)
+        spec.text("dtype", _DTYPE)
         return {key: spec.raw(key) for key in spec.names}
 
+    def made(spec: Reader) -> JSON:
+        spec.integer("seed"), spec.number("low"), spec.number("high")
+        return array(spec)
+
+    def kept(spec: Reader) -> JSON:
+        if "base64" in spec.names:
+            spec.text("base64")
+        else:
+            spec.text("sample"), spec.text("sha256", _HEX)
+        return array(spec)
+
     return model.Probe(
-        inputs=data.objects("inputs", array),
-        given=data.objects("given", array),
-        outputs=data.objects("outputs", array),
+        inputs=data.objects("inputs", made),
+        given=data.objects("given", kept),
+        outputs=data.objects("outputs", kept),
         skipped=data.optional_text("skipped"),
     )

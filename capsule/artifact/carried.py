@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from capsule.errors import ArtifactError
 from capsule.guest.digest import carried_key, code_bytes
 
 DEPTH_LIMIT = 200
@@ -56,7 +57,7 @@ def carried_functions(config: Any) -> list[Carried]:
 
 def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[Carried]:
     if depth > DEPTH_LIMIT:
-        return
+        raise ArtifactError(f"a configuration nested more than {DEPTH_LIMIT} deep is not read")
     if isinstance(data, list):
         for item in data:
             yield from _walk(item, where, role, depth + 1)
@@ -77,6 +78,37 @@ def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[
         yield from _layer(rest, inner, depth + 1)
         return
     yield from _layer(data, where, depth)
+
+
+# Keras' own classes that load code or files besides: no digest of a function covers those.
+_LOADERS = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+_KERAS = ("keras", "tf_keras", "builtins", "tensorflow")
+
+
+def objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Give every JSON object inside *config*, the outer ones first."""
+    waiting = [config]
+    while waiting:
+        data = waiting.pop()
+        if isinstance(data, dict):
+            yield data
+            waiting += data.values()
+        elif isinstance(data, list):
+            waiting += data
+
+
+def foreign_classes(config: Any) -> tuple[str, ...]:
+    """Return the classes that *config* names outside Keras, or that load files themselves."""
+    found = set()
+    for data in objects(config):
+        name, module = data.get("class_name"), data.get("module")
+        if not isinstance(name, str) or name == "function" or "config" not in data:
+            continue
+        if isinstance(module, str) and module.split(".")[0] not in _KERAS:
+            found.add(f"{module}.{name}")
+        elif name in _LOADERS or ">" in str(data.get("registered_name") or ""):
+            found.add(name)
+    return tuple(sorted(found))
 
 
 def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator[Carried]:

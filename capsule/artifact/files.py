@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact.carried import Carried, carried_functions
+from capsule.artifact.carried import (
+    Carried,
+    carried_functions,
+    foreign_classes,
+    objects,
+)
 from capsule.errors import ArtifactError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
-FORMATS = ("keras-h5", "keras-zip")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,21 @@ class Artifact:
     training: Any
     keras_version: str | None
     backend: str | None
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Classes named by the file that are not Keras' own, or that load files themselves."""
+        return tuple(sorted({*foreign_classes(self.config), *foreign_classes(self.training)}))
+
+    @property
+    def texts(self) -> set[str]:
+        """Every text that stands as a value in the configuration."""
+        found: set[str] = set()
+        for data in (*objects(self.config), *objects(self.training)):
+            for value in data.values():
+                many = value if isinstance(value, list) else [value]
+                found.update(item for item in many if isinstance(item, str))
+        return found
 
     @property
     def functions(self) -> list[Carried]:
@@ -74,16 +94,35 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
     if not size:
         raise ArtifactError(f"{path} is empty: the save did not finish; save the model again")
     if head == HDF5_MAGIC:
-        return "keras-h5", size, digest.hexdigest()
-    if head[:4] == ZIP_MAGIC:
-        return "keras-zip", size, digest.hexdigest()
-    raise ArtifactError(f"{path} is no model file: it is neither HDF5 nor a .keras archive")
+        form = "keras-h5"
+    elif head[:4] == ZIP_MAGIC:
+        form = "keras-zip"
+    else:
+        raise ArtifactError(f"{path} is no model file: it is neither HDF5 nor a .keras archive")
+    return form, size, digest.hexdigest()
+
+
+def _refuse_two_faced(path: Path, form: str, size: int) -> None:
+    """Refuse a file that is an archive and HDF5 at once: Keras might read the other one."""
+    if form == "keras-h5":
+        both = zipfile.is_zipfile(path)
+    else:
+        both = False
+        with path.open("rb") as stream:
+            start = 512  # where HDF5 may begin behind a user block: at each power of two
+            while start < size and not both:
+                stream.seek(start)
+                both = stream.read(8) == HDF5_MAGIC
+                start *= 2
+    if both:
+        raise ArtifactError(f"{path} is HDF5 and a zip archive at once: no Keras writes that")
 
 
 def open_artifact(path: str | os.PathLike[str]) -> Artifact:
     """Read the artifact at *path*: digest and configuration; no weights, nothing executed."""
     path = Path(path)
     form, size, sha256 = identify(path)
+    _refuse_two_faced(path, form, size)
     # Imported when needed: the HDF5 reader brings numpy along.
     if form == "keras-h5":
         from capsule.artifact.hdf5 import read_hdf5 as read

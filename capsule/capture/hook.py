@@ -41,7 +41,9 @@ WRITERS = {
 }
 
 _lock = threading.RLock()
-_stack: list[tuple[Options, Report]] = []
+_hooked: list[tuple[Options, Report]] = []  # by hook(): one at most, for the whole process
+_blocks = threading.local()  # by hooked(): for the thread that is inside the block
+_open_blocks = [0]
 _inside = threading.local()
 _told: set[str] = set()
 
@@ -57,16 +59,16 @@ def hook(
     Calling it again only changes the options. *report* is told what was saved.
     """
     with _lock:
-        del _stack[:]
-        _stack.append((Options(probe, source, values, strict), report))
+        _hooked[:] = [(Options(probe, source, values, strict), report)]
         _install()
 
 
 def unhook() -> None:
     """Take the hook off: saves are as they were."""
     with _lock:
-        del _stack[:]
-        _uninstall()
+        del _hooked[:]
+        if not _open_blocks[0]:
+            _uninstall()
 
 
 @contextlib.contextmanager
@@ -76,17 +78,25 @@ def hooked(
 ) -> Iterator[None]:  # fmt: skip
     """Hook for the duration of a ``with`` block; what was before is put back after it."""
     entry = (Options(probe, source, values, strict), report)
+    outer = getattr(_blocks, "entry", None)
     with _lock:
-        _stack.append(entry)
+        _open_blocks[0] += 1
         _install()
+    _blocks.entry = entry
     try:
         yield
     finally:
+        _blocks.entry = outer
         with _lock:
-            if entry in _stack:
-                _stack.remove(entry)
-            if not _stack:
+            _open_blocks[0] -= 1
+            if not _open_blocks[0] and not _hooked:
                 _uninstall()
+
+
+def _current() -> tuple[Options, Report] | None:
+    """Return the options in force for this thread, None if it is not hooked."""
+    entry: tuple[Options, Report] | None = getattr(_blocks, "entry", None)
+    return entry or (_hooked[0] if _hooked else None)
 
 
 def _install() -> None:
@@ -119,9 +129,10 @@ def _wrap(module: ModuleType) -> None:
 
 def _around_model(writer: Callable[..., Any]) -> Callable[..., Any]:
     def save(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _stack or getattr(_inside, "saving", False):
+        current = _current()
+        if current is None or getattr(_inside, "saving", False):
             return writer(model, filepath, *args, **kwargs)
-        options, report = _stack[-1]
+        options, report = current
         before = snapshot(filepath)
         _inside.saving = True
         try:
@@ -160,10 +171,10 @@ def _around_question(asks: Callable[..., Any]) -> Callable[..., Any]:
 
 def _leave_alone(filepath: Any, why: str) -> None:
     """Tell, once for each file, that it gets no sidecar."""
-    if _stack and not getattr(_inside, "saving", False) and str(filepath) not in _told:
+    current = _current()
+    if current and not getattr(_inside, "saving", False) and str(filepath) not in _told:
         _told.add(str(filepath))
-        _, report = _stack[-1]
-        report(Saved(str(filepath), skipped=why))
+        current[1](Saved(str(filepath), skipped=why))
 
 
 def _callers() -> tuple[bool, str | None]:
@@ -208,7 +219,7 @@ def _wrap_after(loader: Any) -> None:
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        if _stack:
+        if _hooked or _open_blocks[0]:
             _wrap(module)
 
     loader.exec_module = exec_module

@@ -11,6 +11,7 @@ from typing import Any
 
 from capsule.capture.recording import Options, record_model
 from capsule.errors import CapsuleError
+from capsule.escaping import escaped
 from capsule.manifest import Manifest
 from capsule.sidecar import sidecar_path, write_manifest
 from capsule.verdict.finding import Finding
@@ -59,9 +60,10 @@ def after_save(
     try:
         manifest = record_model(model, path, options, in_checkpoint=in_checkpoint)
         write_manifest(manifest, sidecar_path(path))
+        findings = findings_at_save(manifest)
     except Exception as error:  # noqa: BLE001 - the model is safe on disk: nothing may undo that
         return Saved(path, error=error)
-    return Saved(path, manifest, findings_at_save(manifest))
+    return Saved(path, manifest, findings)
 
 
 def _name(filepath: Any) -> str:
@@ -82,4 +84,4 @@ def print_report(saved: Saved) -> None:
     for finding in saved.findings:
         lines.append(f"capsule: {Path(saved.artifact).name}: {finding.sentence}")
     for line in lines:
-        print(line, file=sys.stderr)
+        print(escaped(line), file=sys.stderr)

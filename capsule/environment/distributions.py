@@ -109,12 +109,13 @@ def redact(direct_url: Any) -> Any:
     if not isinstance(direct_url, dict) or not isinstance(direct_url.get("url"), str):
         return None
     parts = urlsplit(direct_url["url"])
-    if parts.scheme == "file":
-        # What lies on this machine alone: replay tells that it was so.
+    if parts.scheme in ("file", ""):
+        # What lies on this machine alone, or is no address: replay tells that it was so.
         url = "file:"
     else:
-        host = parts.hostname or ""
+        user = "git@" if parts.username == "git" and "ssh" in parts.scheme else ""
         port = f":{parts.port}" if parts.port else ""
-        url = urlunsplit((parts.scheme, host + port, parts.path, "", ""))
-    kept = {k: v for k, v in direct_url.items() if k in ("vcs_info", "archive_info", "dir_info")}
+        url = urlunsplit((parts.scheme, f"{user}{parts.hostname or ''}{port}", parts.path, "", ""))
+    wanted = ("vcs_info", "archive_info", "dir_info", "subdirectory")
+    kept = {k: v for k, v in direct_url.items() if k in wanted}
     return {"url": url, **kept}

@@ -47,6 +47,8 @@ def compile_shell(
     """
     tree = _parse(source, filename)
     names = list(freevars)
+    if not all(name.isidentifier() for name in names):
+        raise RestoreError("the closure of %s has names that are none" % filename)
     body: List[ast.stmt] = []
     if names:
         body.append(_statement("%s = None" % " = ".join(names)))

@@ -138,17 +138,22 @@ _STAND_INS: Dict[str, Callable[..., Any]] = {
 
 def _install() -> None:
     with _lock:
+        # Looked through at every load: a Keras may have been imported since the last.
         _loads[0] += 1
-        if _loads[0] > 1:
-            return
         for name, module in sorted(sys.modules.items()):
-            if module is None or name.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
+            if module is None or name.split(".")[0] not in (
+                "keras",
+                "tf_keras",
+                "tensorflow",
+                "tensorflow_core",
+            ):
                 continue
             for attribute, stand_in in _STAND_INS.items():
                 # Modules import it by name: every copy has to go. vars(): a lazy module
                 # would import half of TensorFlow on getattr.
                 original = vars(module).get(attribute)
-                if callable(original):
+                wrapped = getattr(original, "func", None) is stand_in
+                if callable(original) and not wrapped:
                     _originals.append((module, attribute, original))
                     setattr(module, attribute, functools.partial(stand_in, original))
 
@@ -185,23 +190,34 @@ def _tensors(model: Any, side: str) -> List[Dict[str, Any]]:
         told.append(
             {
                 "name": name.split(":")[0],
-                "shape": [None if size is None else int(size) for size in tuple(tensor.shape)],
+                "shape": _shape(tensor.shape),
                 "dtype": getattr(tensor.dtype, "name", None) or str(tensor.dtype),
             }
         )
     return told
 
 
+def _shape(shape: Any) -> List[Optional[int]]:
+    # TensorFlow 1 gives Dimension objects, which as_list() turns into numbers.
+    sizes = shape.as_list() if hasattr(shape, "as_list") else list(shape)
+    return [None if size is None else int(size) for size in sizes]
+
+
 def call(model: Any, arrays: List[Any]) -> List[Any]:
     """Return ``model(arrays, training=False)`` as a list of numpy arrays."""
-    outputs = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    inputs = arrays if len(arrays) > 1 else arrays[0]
+    eager = getattr(sys.modules.get("tensorflow"), "executing_eagerly", None)
+    if eager is not None and not eager():
+        outputs = model.predict_on_batch(inputs)  # a graph of TensorFlow 1 gives no numbers
+    else:
+        outputs = model(inputs, training=False)
     return [to_numpy(output) for output in flatten(outputs)]
 
 
 def flatten(outputs: Any) -> List[Any]:
     """Return the tensors of a model's output in its order: a list of one for a single one."""
     if isinstance(outputs, dict):
-        outputs = list(outputs.values())
+        outputs = [outputs[name] for name in sorted(outputs)]  # as Keras orders them
     if not isinstance(outputs, (list, tuple)):
         return [outputs]
     return [leaf for output in outputs for leaf in flatten(output)]

@@ -34,8 +34,8 @@ class Restorer(object):
     def restore(self, names: List[str]) -> Dict[str, types.FunctionType]:
         """Return ``{name: function}`` for the definitions *names* of the plan.
 
-        Nothing of them is called. Raises RestoreError before anything is made if one of
-        those reached cannot be rebuilt here.
+        None of them is called, though modules they reach are imported. Raises
+        RestoreError if one of those reached cannot be rebuilt here.
         """
         reached = self._reached(names)
         self._provide_modules(reached)
@@ -110,7 +110,10 @@ class Restorer(object):
         function = types.FunctionType(made, namespace, made.co_name, None, cells or None)
 
         def bind(variable: str, value: Any) -> None:
-            cells[made.co_freevars.index(variable)].cell_contents = value
+            try:
+                cells[made.co_freevars.index(variable)].cell_contents = value
+            except AttributeError:  # not writable before 3.7
+                raise RestoreError("%s has a closure and no source: Python 3.6 cannot" % name)
 
         return Shell(function, bind)
 
@@ -141,7 +144,7 @@ class Restorer(object):
         if target is None:
             try:
                 return decode(binding["value"])
-            except (OpaqueValue, ValueError) as error:
+            except (OpaqueValue, ValueError, TypeError, KeyError) as error:
                 raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
         node = self._nodes[target]
         if node["kind"] != "module":
@@ -173,7 +176,12 @@ class Restorer(object):
             if finder is None:
                 finder = LocalModules()
                 sys.meta_path.insert(0, finder)
-            finder.sources.update(sources)
+            for name, node in sources.items():
+                known = finder.sources.setdefault(name, node)
+                if known["source"] != node["source"]:
+                    raise RestoreError(
+                        "another model loaded in this process brought another module %s" % name
+                    )
 
 
 def _empty_cell() -> Any:
@@ -202,7 +210,9 @@ class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         for other in sys.meta_path:
             # An empty folder of that name (a namespace package) has no loader: no module.
-            found = None if other is self else other.find_spec(fullname, path, target)
+            if other is self or not hasattr(other, "find_spec"):
+                continue
+            found = other.find_spec(fullname, path, target)
             if found is not None and found.loader is not None and found.origin is not None:
                 return None
         package = package or bool(node.get("package"))

@@ -51,7 +51,10 @@ def read_frame(stream: Any) -> Optional[Tuple[Any, List[Any]]]:
 def _read_array(stream: Any, spec: Dict[str, Any]) -> Any:
     import numpy
 
-    dtype = numpy.dtype(str(spec["dtype"]))
+    try:
+        dtype = numpy.dtype(str(spec["dtype"]))
+    except TypeError:
+        raise WireError("%r is no dtype" % (spec["dtype"],))
     if dtype.kind not in KINDS:
         raise WireError("no array of dtype %r is taken" % (spec["dtype"],))
     count = 1

@@ -8,7 +8,7 @@ import os
 import traceback
 from typing import Any, Dict, List, Tuple
 
-from .wire import read_frame, write_frame
+from .wire import WireError, read_frame, write_frame
 
 Answer = Tuple[Dict[str, Any], List[Any]]
 
@@ -37,7 +37,10 @@ def main() -> None:
         except BaseException as error:  # whatever a model raises must reach the host as text
             answer = {"error": told(error)}
             outputs = []
-        write_frame(answers, answer, outputs)
+        try:
+            write_frame(answers, answer, outputs)
+        except WireError as error:  # raised before a byte is sent: an array of another kind
+            write_frame(answers, {"error": told(error)})
 
 
 def told(error: BaseException) -> Dict[str, str]:
@@ -91,7 +94,7 @@ class Session(object):
         from . import kerases
 
         inputs = arrays if len(arrays) > 1 else arrays[0]
-        outputs = self.model.predict(inputs, verbose=0, **header["options"])
+        outputs = self.model.predict(inputs, **dict({"verbose": 0}, **header["options"]))
         return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
 
     def do_summary(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:

@@ -35,8 +35,8 @@ class Backend(Protocol):
     def create(self, folder: Path, python: FoundPython) -> None:
         """Make an empty virtual environment in *folder*."""
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
-        """Install just *pins*; *build* gives the right to run source distributions' code."""
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
+        """Install just *pins*; return those built from source, which *build* allows."""
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         """Return the distributions of *pins* that have no wheel here and need building."""
@@ -53,20 +53,30 @@ class Uv:
     name = "uv"
 
     def create(self, folder: Path, python: FoundPython) -> None:
-        _run([*_uv(), "venv", "--quiet", "--no-project", "--python", str(python.path), str(folder)])
+        command = [*_uv(), "venv", "--quiet", "--no-project", "--python", str(python.path)]
+        _run([*command, str(folder)], folder)
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
         lock.write_text(as_text(pins.requirements), encoding="utf-8")
         # Bytecode is compiled now, once, whatever the machine's habit.
         command = [*self._install(folder), "--compile-bytecode", "--requirements", str(lock)]
-        _run(command if build else [*command, "--only-binary", ":all:"])
+        try:
+            _run([*command, "--only-binary", ":all:"], folder)
+            return ()
+        except RebuildError as error:
+            if not build or error.code == "network":
+                raise
+        # Wheels do not do: what is built then is told by name.
+        found = self.unbuilt(folder, pins)
+        _run(command, folder)
+        return found
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         left = dict(zip(pins.versions, pins.requirements))
         found: list[str] = []
         while left:
             command = [*self._install(folder), "--dry-run", "--only-binary", ":all:"]
-            done = _start([*command, *left.values()])
+            done = _start([*command, *left.values()], folder)
             match = _UNBUILT.search(done.stderr)
             if done.returncode == 0 or match is None or match[1] not in left:
                 break
@@ -99,34 +109,37 @@ class PipTools:
             raise RebuildError(
                 f"pip-tools can't install into Python {python.version}; use --backend uv"
             )
-        _run([str(python.path), "-I", "-m", "venv", str(folder)])
+        _run([str(python.path), "-I", "-m", "venv", str(folder)], folder)
         inner = str(python_in(folder))
         # pip-sync needs a pip of 22.2 or later in there.
-        _run([inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"])
+        _run([inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"], folder)
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> None:
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
         if not build:
             raise RebuildError("pip-tools may build source distributions: it needs --unsafe")
         wanted = lock.with_suffix(".in")
         wanted.write_text(as_text(pins.requirements), encoding="utf-8")
         lock.write_text(as_text(pins.requirements), encoding="utf-8")
         # pip-compile resolves for the Python it runs under: elsewhere the pins are the lock.
-        if Version(pins_python(folder)).release[:2] == sys.version_info[:2]:
+        if Version(_python_version(folder)).release[:2] == sys.version_info[:2]:
             _run(
                 [*_module("compile"), "--quiet", "--no-header", "--no-annotate", "--strip-extras",
                  "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options",
-                 "--allow-unsafe", "--output-file", str(lock), str(wanted)]
+                 "--allow-unsafe", "--output-file", str(lock), str(wanted)],
+                folder,
             )  # fmt: skip
         _run(
             [*_module("sync"), "--quiet", "--python-executable", str(python_in(folder)),
-             "--pip-args", "--no-deps", str(lock)]
+             "--pip-args", "--no-deps", str(lock)],
+            folder,
         )  # fmt: skip
+        return ()
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         return ()
 
 
-def pins_python(folder: Path) -> str:
+def _python_version(folder: Path) -> str:
     """Return the version of the Python that a virtual environment was made from."""
     for line in (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition("=")
@@ -152,21 +165,27 @@ def _uv() -> list[str]:
 
 
 def _module(tool: str) -> list[str]:
-    return [sys.executable, "-m", "piptools", tool]
+    return [sys.executable, "-I", "-m", "piptools", tool]
 
 
-def _start(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     # The user's index settings reach the installers; whatever would bend them does not.
     bends = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
     environment = {k: v for k, v in os.environ.items() if k not in bends}
     return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+        command,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        # Not the current folder: a uv.toml or a pip/ lying there would bend them as well.
+        cwd=folder.parent,
     )
 
 
-def _run(command: list[str]) -> None:
-    """Run an installer; a failure becomes one sentence with its own last words."""
-    done = _start(command)
+def _run(command: list[str], folder: Path) -> None:
+    """Run an installer for *folder*; a failure becomes one sentence with its last words."""
+    done = _start(command, folder)
     if done.returncode == 0:
         return
     said = (done.stderr or done.stdout).strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from filelock import FileLock
 
 from capsule.environment import installed_versions
 from capsule.errors import RebuildError
-from capsule.manifest import Manifest
 from capsule.rebuild.backends import Backend, Progress, python_in
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
@@ -35,6 +35,7 @@ class Built:
     backend: str
     cached: bool
     pins: Pins
+    from_source: tuple[str, ...] = ()
 
     @property
     def interpreter(self) -> Path:
@@ -62,13 +63,14 @@ def cache_folder() -> Path:
     return folder
 
 
-def environment_key(manifest: Manifest, python: FoundPython, pins: Pins, *, backend: str,
+def environment_key(
+    python: FoundPython, pins: Pins, *, backend: str,
                     build: bool) -> str:  # fmt: skip
     """Return the key of an environment: over everything that decides what is in it."""
     parts = {
         "python": [str(python.path), python.version],
         "pins": list(pins.requirements),
-        "platform": [manifest.platform.system, manifest.platform.machine],
+        "platform": [platform.system(), platform.machine()],
         "backend": backend,
         "build": build,
         "index": {k: v for k, v in sorted(os.environ.items())
@@ -79,7 +81,6 @@ def environment_key(manifest: Manifest, python: FoundPython, pins: Pins, *, back
 
 
 def build(
-    manifest: Manifest,
     python: FoundPython,
     pins: Pins,
     backend: Backend,
@@ -93,7 +94,7 @@ def build(
     """
     root = cache_folder() / "environments"
     root.mkdir(exist_ok=True, mode=0o700)
-    key = environment_key(manifest, python, pins, backend=backend.name, build=allow_build)
+    key = environment_key(python, pins, backend=backend.name, build=allow_build)
     folder = root / key
     with locked(root / f"{key}.lock", progress):
         if is_ready(folder, pins):
@@ -103,7 +104,7 @@ def build(
             progress(f"making an environment with Python {python.version} ({backend.name})")
             backend.create(folder, python)
             progress(f"installing {len(pins.requirements)} distributions")
-            backend.install(folder, pins, folder / LOCK, build=allow_build)
+            made = backend.install(folder, pins, folder / LOCK, build=allow_build)
             wrong = differences(folder, pins)
             if wrong:
                 raise RebuildError(f"{backend.name} installed something else: {'; '.join(wrong)}")
@@ -111,7 +112,7 @@ def build(
         except BaseException:  # Ctrl-C as well: nothing half-built is left to be believed
             discard(folder)
             raise
-    return Built(folder, python.version, backend.name, False, pins)
+    return Built(folder, python.version, backend.name, False, pins, made)
 
 
 @contextmanager

@@ -24,8 +24,11 @@ class Pins:
     moved: tuple[str, ...] = ()
 
 
-def pins_of(manifest: Manifest, scope: str = "model") -> Pins:
+def pins_of(manifest: Manifest, scope: str = "model", *, elsewhere: bool = False) -> Pins:
     """Return the pins for *scope*: ``model`` (what the model reaches) or ``all``.
+
+    *elsewhere* allows what was installed from an address to come from there again; else
+    the same version is taken from the index, and told in ``moved``.
 
     The model's reach is Keras, its backend, what the functions reach, and what those
     require. ``all`` leaves out capsule itself and what only it required.
@@ -38,9 +41,9 @@ def pins_of(manifest: Manifest, scope: str = "model") -> Pins:
     if scope == "all":
         names |= {d.name for d in manifest.distributions} - _only_ours(manifest)
     chosen = [d for d in manifest.distributions if d.name in names - {OURSELVES}]
-    moved = [d.name for d in chosen if _is_local(d.direct_url)]
+    moved = [d.name for d in chosen if d.direct_url and (_is_local(d.direct_url) or not elsewhere)]
     return Pins(
-        requirements=tuple(_requirement(d) for d in chosen),
+        requirements=tuple(_requirement(d, elsewhere) for d in chosen),
         versions={d.name: d.version for d in chosen},
         moved=tuple(moved),
     )
@@ -57,21 +60,23 @@ def _is_local(direct_url: Any) -> bool:
     return isinstance(direct_url, dict) and direct_url.get("url") == "file:"
 
 
-def _requirement(distribution: DistributionFacts) -> str:
+def _requirement(distribution: DistributionFacts, elsewhere: bool) -> str:
     direct = distribution.direct_url
-    if not isinstance(direct, dict) or _is_local(direct):
+    if not isinstance(direct, dict) or _is_local(direct) or not elsewhere:
         # What came from a folder of that machine can only be looked for in the index.
         return f"{distribution.name}=={distribution.version}"
     vcs = direct.get("vcs_info")
     if isinstance(vcs, dict):
         commit = _plain(vcs.get("commit_id"), distribution.name)
         kind = _plain(vcs.get("vcs"), distribution.name)
-        return f"{distribution.name} @ {kind}+{direct['url']}@{commit}"
+        folder = direct.get("subdirectory")
+        inside = f"#subdirectory={_plain(folder, distribution.name)}" if folder else ""
+        return f"{distribution.name} @ {kind}+{direct['url']}@{commit}{inside}"
     return f"{distribution.name} @ {direct['url']}"
 
 
 def _plain(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value.isalnum():
+    if not isinstance(value, str) or not value.replace("_", "").isalnum():
         raise RebuildError(f"the sidecar's direct_url of {name} is not one of a repository")
     return value
 

@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from capsule.artifact import Artifact, open_artifact
 from capsule.errors import ArtifactChangedError, RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan, make_plan
-from capsule.rebuild.backends import Progress, backend_named
+from capsule.rebuild.backends import Backend, Progress, backend_named
 from capsule.rebuild.cache import Built, build
-from capsule.rebuild.pins import pins_of
+from capsule.rebuild.pins import Pins, pins_of
 from capsule.rebuild.pythons import FoundPython, find_python
 from capsule.rebuild.session import RemoteModel, worker_environment
 from capsule.verdict import Finding
@@ -123,35 +122,34 @@ def rebuild(
             f" {found.artifact.name}): restore it, or save the model again"
         )
     plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
-    allowed = plan.consent.given
+    allowed = plan.consent.builds
     installer = backend_named(backend)
     if backend == "pip-tools" and not allowed:
         raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
     interpreter = find_python(found.python, python)
-    pins = pins_of(found, scope)
+    pins = pins_of(found, scope, elsewhere=allowed)
     needs: tuple[str, ...] = ()
     built: Built | None = None
     try:
-        built = build(found, interpreter, pins, installer, allow_build=allowed, progress=progress)
+        built = build(interpreter, pins, installer, allow_build=allowed, progress=progress)
     except RebuildError as error:
         if allowed or error.code == "network":
             raise
-        needs = _needs_building(found, interpreter, pins, installer, progress)
+        needs = _needs_building(interpreter, pins, installer, progress)
         if not needs:
             raise
     return Replayed(artifact, found, plan, interpreter, built, needs, time.monotonic() - started)
 
 
 def _needs_building(
-    manifest: Manifest, python: FoundPython, pins: Any, installer: Any, progress: Progress
+    python: FoundPython, pins: Pins, installer: Backend, progress: Progress
 ) -> tuple[str, ...]:
     """Return which pins have no wheel here, asked of an empty environment thrown away after."""
     progress("looking for what has no wheel here")
     with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
         empty = Path(folder, "environment")
         installer.create(empty, python)
-        found: tuple[str, ...] = installer.unbuilt(empty, pins)
-    return found
+        return installer.unbuilt(empty, pins)
 
 
 def replay(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.errors import ConsentError
+from capsule.escaping import escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved
@@ -16,14 +17,6 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.verdict import Finding, Verdict
 
 _LABELS = {"keras": "plain Keras", "capsule": "capsule.load", "same": "same outputs"}
-
-
-def clean(text: str) -> str:
-    """Return *text* with control characters escaped: it may come out of an artifact."""
-    return "".join(
-        c if c == "\n" or (c.isprintable() or c == " ") else c.encode("unicode_escape").decode()
-        for c in text
-    )
 
 
 def saved_with(manifest: Manifest) -> str:
@@ -139,21 +132,32 @@ def saved_line(saved: Saved) -> str:
 
 
 def consent_lines(replayed: Replayed) -> Iterator[str]:
-    """Give what loading would run, function by function, and what needs building."""
-    functions = replayed.consent.functions
-    yield "  loading it would run:" if functions else "  it carries no function"
-    for planned in functions:
+    """Give what loading would run: functions, what they reach, and what needs building."""
+    consent, nodes = replayed.consent, replayed.plan.nodes
+    yield "  loading it would run:" if consent.functions else "  it carries no function"
+    shown: set[str] = set()
+    for planned in consent.functions:
         role = "" if planned.role == "function" else f".{planned.role}"
-        yield f"    {'/'.join(planned.where)}{role}   {planned.digest}"
-        source = planned.source.strip().splitlines() if planned.source else []
-        for line in source[:8] or [f"{planned.name}: no source"]:
-            yield f"        {line}"
-        if len(source) > 8:
-            yield f"        … {len(source) - 8} more lines"
+        layer = "/".join(planned.where) or "model"
+        yield f"    {layer}{role}   {planned.digest}"
+        for name in [planned.node, *planned.definitions]:
+            if name is not None and name not in shown:
+                shown.add(name)
+                yield from _source_lines(name, nodes[name]["source"])
         yield f"        reaches {', '.join(planned.reaches) or 'nothing'}"
-    names = replayed.needs_building
-    if names:
-        yield f"  building from source would run code of: {', '.join(names)} (no wheel here)"
+    if consent.foreign:
+        yield f"  and classes that are not Keras' own: {', '.join(consent.foreign)}"
+    if replayed.needs_building:
+        names = ", ".join(replayed.needs_building)
+        yield f"  building from source would run code of: {names} (no wheel here)"
+
+
+def _source_lines(name: str, source: str | None) -> Iterator[str]:
+    lines = source.strip("\n").splitlines() if source else []
+    for line in lines[:12] or [f"{name}: no source"]:
+        yield f"        {line}"
+    if len(lines) > 12:
+        yield f"        … {len(lines) - 12} more lines"
 
 
 def refusal(replayed: Replayed) -> ConsentError:
@@ -183,9 +187,11 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
             f"  python         {replayed.python.version} in place of"
             f" {replayed.manifest.python.version}: same bytecode, another patch"
         )
+    if built.from_source:
+        yield f"  from source    {', '.join(built.from_source)} (no wheel here)"
     if built.pins.moved:
         moved = ", ".join(built.pins.moved)
-        yield f"  from the index {moved} (at save: from a folder of that machine)"
+        yield f"  from the index {moved} (at save: from a folder or an address)"
 
 
 def probe_line(comparison: dict[str, object] | None, skipped: str | None) -> str:
@@ -206,4 +212,4 @@ def probe_line(comparison: dict[str, object] | None, skipped: str | None) -> str
 
 def listing(lines: Iterable[str]) -> str:
     """Return *lines* as one text, cleaned."""
-    return "\n".join(clean(line) for line in lines)
+    return "\n".join(escaped(line) for line in lines)

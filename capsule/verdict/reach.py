@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.errors import ManifestError
 from capsule.manifest import CarriedFunction, Manifest
 
 Reach = tuple[str, ...]
@@ -73,25 +74,28 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
         seen.add((name, extras))
         found.setdefault(name, reach)
         for text in installed[name].requires:
-            requirement = _parsed(name, text)
-            wanted = requirement.marker is None or any(
-                requirement.marker.evaluate({**environment, "extra": extra})
-                for extra in ("", *extras)
-            )
+            requirement = _parsed(text)
+            wanted = any(_applies(requirement, {**environment, "extra": e}) for e in ("", *extras))
             if wanted:
                 needed = canonicalize_name(requirement.name)
                 waiting.append((needed, tuple(sorted(requirement.extras)), (*reach, needed)))
     return found
 
 
-def _parsed(name: str, text: str) -> Requirement:
-    """Return one requirement; parsed here and not at reading, since few are ever asked for."""
+def _parsed(text: str) -> Requirement:
+    """Return one requirement; of one in a form that no longer is one, the name alone."""
     try:
         return Requirement(text)
     except InvalidRequirement:
-        raise ManifestError(
-            f"{text[:80]!r} is no requirement", path=f"distributions[{name}].requires"
-        ) from None
+        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text)
+        return Requirement(name[0].rstrip("._-") if name else "unknown")
+
+
+def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
+    try:
+        return requirement.marker is None or requirement.marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True  # a marker that says nothing keeps nothing out
 
 
 def markers_of(manifest: Manifest) -> dict[str, str]:

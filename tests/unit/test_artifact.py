@@ -126,6 +126,23 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     assert "twice" in told(path)
 
 
+def test_a_file_that_is_both_formats_is_refused(tmp_path: Path) -> None:
+    zipped = archive(tmp_path / "a.keras", model()).read_bytes()
+    both = tmp_path / "both.keras"
+    both.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100 + zipped)
+    assert "at once" in told(both)
+    both.write_bytes(zipped.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
+    assert "at once" in told(both)
+
+
+def test_functions_too_deep_to_look_for_are_not_passed_over() -> None:
+    config: Any = layer("deep", function=KERAS3)
+    for _ in range(150):
+        config = model(config)
+    with pytest.raises(ArtifactError, match="deep"):
+        carried_functions(config)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

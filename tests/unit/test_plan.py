@@ -84,6 +84,48 @@ def test_trust_does_not_outlive_a_change_of_anything_reached(nodes: Any) -> None
         make_plan(artifact(), manifest(nodes), trust=[trusted]).consent.require("m")
 
 
+def test_trust_is_no_consent_where_there_is_nothing_to_trust() -> None:
+    none = artifact({"class_name": "Dense", "config": {"name": "d"}})
+    assert not make_plan(none, manifest(), trust=["sha256:any"]).consent.given
+
+
+def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
+    other = {"class_name": "Popen", "module": "subprocess", "config": {"name": "x"}}
+    whole = artifact(layer("lambda", function=KERAS3), other)
+    trusted = digest(make_plan(artifact(), manifest()))
+    plan = make_plan(whole, manifest(), trust=[trusted])
+    assert not plan.consent.given
+    with pytest.raises(ConsentError, match=r"subprocess\.Popen"):
+        plan.consent.require("m.keras")
+
+
+def test_trust_never_allows_builds() -> None:
+    trusted = digest(make_plan(artifact(), manifest()))
+    assert not make_plan(artifact(), manifest(), trust=[trusted]).consent.builds
+    assert make_plan(artifact(), manifest(), safe_mode=False).consent.builds
+
+
+def test_the_module_of_a_function_stored_by_name_is_part_of_its_digest() -> None:
+    def named(module: str) -> str:
+        stored = {"class_name": "function", "module": module, "config": "run"}
+        return digest(make_plan(artifact(layer("lambda", function=stored)), manifest()))
+
+    assert named("mine") != named("subprocess")
+
+
+def test_one_definition_met_twice_is_one_function() -> None:
+    nodes = chain()
+    nodes["__main__:<lambda>#2"] = dict(nodes["__main__:<lambda>"])
+    data = {**manifest_json()["functions"][0], "key": KEY}
+    both = manifest_with(
+        functions=[data, {**data, "where": ["second"], "node": "__main__:<lambda>#2"}], nodes=nodes
+    )
+    plan = make_plan(
+        artifact(layer("lambda", function=KERAS3), layer("second", function=KERAS3)), both
+    )
+    assert {function["node"] for function in plan.functions} == {"__main__:<lambda>"}
+
+
 def test_where_a_function_stood_does_not_change_its_digest() -> None:
     moved = chain(helper={"file": "elsewhere.py", "line": 99})
     assert digest(make_plan(artifact(), manifest())) == digest(

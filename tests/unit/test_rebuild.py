@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import ManifestError, RebuildError
+from capsule.errors import RebuildError
 from capsule.manifest import PythonFacts
 from capsule.rebuild.backends import backend_named
 from capsule.rebuild.cache import READY, build, cache_folder
@@ -34,9 +34,10 @@ def distribution(name: str, *requires: str, url: Any = None, version: str = "1.0
             "installer": None}  # fmt: skip
 
 
-def pinned(*distributions: Any, scope: str = "model") -> Pins:
+def pinned(*distributions: Any, scope: str = "model", elsewhere: bool = False) -> Pins:
     base = manifest_json()["distributions"]
-    return pins_of(manifest_with(distributions=[*base, *distributions]), scope)
+    manifest = manifest_with(distributions=[*base, *distributions])
+    return pins_of(manifest, scope, elsewhere=elsewhere)
 
 
 def test_the_models_reach_is_pinned_and_the_rest_left_out() -> None:
@@ -63,21 +64,28 @@ def test_scope_all_leaves_out_capsule_and_what_only_it_required() -> None:
 
 def test_repositories_are_pinned_at_their_commit_and_folders_told() -> None:
     git = {"url": "https://host/x", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}
-    pins = pinned(distribution("h5py", url=git))
+    pins = pinned(distribution("h5py", url=git), elsewhere=True)
     assert "h5py @ git+https://host/x@abc123" in pins.requirements
     assert pinned(distribution("h5py", url={"url": "file:"})).moved == ("h5py",)
 
 
-@pytest.mark.parametrize("text", ["--no-index", "a @ ", "x; import os"])
-def test_a_requirement_that_is_none_is_refused_where_it_is_followed(text: str) -> None:
-    with pytest.raises(ManifestError, match=r"distributions\[h5py\].requires"):
-        pinned(distribution("h5py", text))
+@pytest.mark.parametrize(
+    "text", ["--no-index", "a @ ", "x; import os", "pytz>dev", "numpy (>=1.*)"]
+)
+def test_a_requirement_in_no_known_form_never_stops_anybody(text: str) -> None:
+    assert "h5py" in pinned(distribution("h5py", text)).versions
+
+
+def test_without_consent_nothing_comes_from_an_address() -> None:
+    pins = pinned(distribution("h5py", url={"url": "https://host/h5py.tar.gz"}))
+    assert "h5py==1.0" in pins.requirements
+    assert pins.moved == ("h5py",)
 
 
 def test_a_commit_that_is_an_option_is_refused() -> None:
     git = {"url": "https://host/x", "vcs_info": {"vcs": "git", "commit_id": "a --index-url=b"}}
     with pytest.raises(RebuildError):
-        pinned(distribution("h5py", url=git))
+        pinned(distribution("h5py", url=git), elsewhere=True)
 
 
 def test_this_python_is_found_exactly() -> None:
@@ -104,7 +112,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(pins: Pins = SIX, progress: Any = lambda message: None) -> Any:
-    return build(manifest_with(), HERE, pins, backend_named("uv"), allow_build=False,
+    return build(HERE, pins, backend_named("uv"), allow_build=False,
                  progress=progress)  # fmt: skip
 
 
@@ -191,7 +199,7 @@ def test_the_mark_tells_what_is_in_it(own_cache: Path) -> None:
 
 
 def test_pip_tools_builds_the_same(own_cache: Path) -> None:
-    found = build(manifest_with(), HERE, SIX, backend_named("pip-tools"), allow_build=True,
+    found = build(HERE, SIX, backend_named("pip-tools"), allow_build=True,
                   progress=lambda message: None)  # fmt: skip
     assert found.backend == "pip-tools"
     assert not found.cached

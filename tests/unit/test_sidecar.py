@@ -96,15 +96,23 @@ def test_a_file_that_is_no_sidecar_is_one_sentence(tmp_path: Path, text: str) ->
     assert "\n" not in str(caught.value)
 
 
+DEEP: Any = 1
+for _ in range(300):
+    DEEP = [DEEP]
+
 HOSTILE = {
     "distributions.0.name": ["--index-url=http://evil", "Has Space", "../up", "UPPER", "a\nb", ""],
-    "distributions.0.version": ["1.0; rm -rf", "latest", "1.0 --hash=x", ""],
+    "keras.backend_version": ["not a version"],
+    "distributions.0.version": ["1.0\n", "1.0; rm -rf", "latest", "1.0 --hash=x", ""],
     "distributions.0.requires": ["text", [3]],
     "distributions.0.direct_url": [
         {"url": "https://user:password@host/x"}, {"url": "javascript:1"}, {"url": 3}, {},
         {"url": "https://host/x --index-url=y"}, {"url": "https://host/\n"},
+        {"url": "https://host/${AWS_SECRET_ACCESS_KEY}"}, {"url": "file:///etc"},
+        {"url": "https://token@host/x"},
     ],
-    "environment_variables": [{"LD_PRELOAD": "x.so"}, {"PATH": "/tmp"}, {"KERAS_BACKEND": 3}],
+    "environment_variables": [{"LD_PRELOAD": "x.so"}, {"PATH": "/tmp"}, {"KERAS_BACKEND": 3},
+                              {"KERAS_BACKEND": "a b"}, {"XLA_FLAGS": "--xla_dump_to=/"}],
     "artifact.name": ["../../model.h5", "/etc/passwd", "a\x1b[2Jb", ""],
     "artifact.sha256": ["0", "z" * 64],
     "python.version": ["3.11; import os", "x"],
@@ -119,8 +127,11 @@ HOSTILE = {
         {"subprocess": {"kind": "module", "names": [], "source": "evil"}},
         {"m": {"kind": "module", "names": [{"name": "x", "how": "global", "to": "nowhere"}]}},
         {"m": {"kind": "import everything", "names": []}},
-        {"m": {"kind": "function", "module": "a b", "names": []}},
+        {"m": {"kind": "function", "module": "a\x1bb", "names": []}},
+        {"m": {"kind": "function", "names": [{"name": "x; import os", "how": "closure"}]}},
+        {"m": {"kind": "function", "names": [{"name": "x", "how": "global", "value": DEEP}]}},
     ],
+    "probe.given": [[{"shape": [1], "dtype": "float32"}]],
     "probe.inputs": [[{"shape": [-1], "dtype": "float32"}], [{"shape": [2], "dtype": "O; x"}]],
 }  # fmt: skip
 
