@@ -112,6 +112,11 @@ class Binding:
     missing: bool = False
     attributes: tuple[str, ...] = ()
 
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """What is taken of the module it stands for: imported from it, or used of it."""
+        return (self.attribute,) if self.attribute else self.attributes
+
 
 @dataclass(frozen=True)
 class Code:

@@ -13,9 +13,10 @@ import marshal
 import os
 import re
 import sys
+from collections.abc import Collection
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from capsule.bytecode import Import, adapt, names_used
@@ -31,17 +32,25 @@ MAGIC = int.from_bytes(MAGIC_NUMBER[:2], "little")
 class ImportGraph:
     """Collects nodes; ``root`` is the project's folder, to which file names are relative.
 
-    ``source=False`` and ``values=False`` leave out source text and plain values.
+    ``source=False`` and ``values=False`` leave out source text and plain values; texts
+    under names that look like secrets' are left out unless *allow* names them.
     """
 
     def __init__(
-        self, origins: Origins, root: Path, *, source: bool = True, values: bool = True
+        self,
+        origins: Origins,
+        root: Path,
+        *,
+        source: bool = True,
+        values: bool = True,
+        allow: Collection[str] = (),
     ) -> None:
         self.nodes: dict[str, Node] = {}
         self._origins = origins
         self._root = root
         self._with_source = source
         self._with_values = values
+        self._allow = frozenset(allow)
         self._sources = SourceFinder()
         self._names: dict[int, str] = {}
         self._counts: dict[str, int] = {}
@@ -75,7 +84,7 @@ class ImportGraph:
         code = function.__code__
         found = self._sources.find(function) if self._with_source else None
         reason = found.reason if found else "source text was left out as asked"
-        raw = marshal.dumps(code)
+        raw = marshal_code(code, self._relative(code.co_filename) or "")
         kept = None if found and found.text is not None else base64.b64encode(raw).decode("ascii")
         return Node(
             kind="lambda" if code.co_name == "<lambda>" else "function",
@@ -139,7 +148,7 @@ class ImportGraph:
         if not self._with_values:
             return values.opaque(value, "values were left out as asked")
         encoded = values.encode(value)
-        if SECRET.search(name) and _holds_text(encoded):
+        if name not in self._allow and SECRET.search(name) and _holds_text(encoded):
             return values.opaque(value, "its name looks like a secret's")
         return encoded
 
@@ -185,6 +194,8 @@ class ImportGraph:
             name = ".".join([*kept, found.module] if found.module else kept)
         if not name or not all(part.isidentifier() for part in name.split(".")):
             return [Binding(name or ".", "import", missing=True)]
+        if self._origins.of(name).kind == "missing":
+            return [Binding(name, "import", missing=True)]
         attributes = _sorted({*found.names, *found.attributes})
         made = [Binding(name, "import", to=self.module(name), attributes=attributes)]
         for taken in found.names:
@@ -243,6 +254,20 @@ class ImportGraph:
             return os.path.basename(file)
 
 
+def marshal_code(code: CodeType, filename: str) -> bytes:
+    """Return the bytes of *code*, its paths replaced: the same for the same code.
+
+    Version 2 of the format, since later ones write references as objects happen to be
+    shared in this process.
+    """
+    return marshal.dumps(_renamed(code, filename), 2)
+
+
+def _renamed(code: CodeType, filename: str) -> CodeType:
+    constants = (_renamed(c, filename) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=filename, co_consts=tuple(constants))
+
+
 def _sorted(chains: set[str]) -> tuple[str, ...]:
     return tuple(sorted(chains))
 
@@ -253,5 +278,7 @@ def _holds_text(encoded: Any) -> bool:
     if isinstance(encoded, list):
         return any(_holds_text(item) for item in encoded)
     if isinstance(encoded, dict):
+        if encoded.get("type") in ("ndarray", "scalar"):
+            return str(encoded["dtype"])[1:2] in "SU"
         return encoded.get("type") == "bytes" or _holds_text(encoded.get("items", []))
     return False

@@ -50,16 +50,17 @@ _told: set[str] = set()
 
 def hook(
     *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
-    report: Report = print_report,
+    allow: Sequence[str] = (), report: Report = print_report,
 ) -> None:  # fmt: skip
     """Make every save of this process write a sidecar, until ``unhook()``.
 
     *probe* is True, False or inputs; *source* and *values* may be left out of the
-    sidecar; *strict* raises where capture fails, after the model is safe on disk.
+    sidecar, and *allow* names what looks like a secret and is none; *strict* raises
+    where capture fails, after the model is safe on disk.
     Calling it again only changes the options. *report* is told what was saved.
     """
     with _lock:
-        _hooked[:] = [(Options(probe, source, values, strict), report)]
+        _hooked[:] = [(Options(probe, source, values, strict, tuple(allow)), report)]
         _install()
 
 
@@ -74,10 +75,10 @@ def unhook() -> None:
 @contextlib.contextmanager
 def hooked(
     *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
-    report: Report = print_report,
+    allow: Sequence[str] = (), report: Report = print_report,
 ) -> Iterator[None]:  # fmt: skip
     """Hook for the duration of a ``with`` block; what was before is put back after it."""
-    entry = (Options(probe, source, values, strict), report)
+    entry = (Options(probe, source, values, strict, tuple(allow)), report)
     outer = getattr(_blocks, "entry", None)
     with _lock:
         _open_blocks[0] += 1
@@ -227,7 +228,7 @@ def _wrap_after(loader: Any) -> None:
 
 def save(
     model: Any, path: str | os.PathLike[str], *, probe: Any = True, source: bool = True,
-    values: bool = True, strict: bool = False, **what_keras_takes: Any,
+    values: bool = True, strict: bool = False, allow: Sequence[str] = (), **what_keras_takes: Any,
 ) -> Saved:  # fmt: skip
     """Save *model* at *path* as ``model.save`` does, with a sidecar beside it.
 
@@ -240,6 +241,8 @@ def save(
         kept.append(saved)
         print_report(saved)
 
-    with hooked(probe=probe, source=source, values=values, strict=strict, report=report):
+    with hooked(
+        probe=probe, source=source, values=values, strict=strict, allow=allow, report=report
+    ):
         model.save(path, **what_keras_takes)
     return kept[-1] if kept else Saved(str(path), skipped="nothing was written")

@@ -137,7 +137,9 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
     from capsule.guest.kerases import describe
 
     told = describe(model)
-    unbuilt, stateful, custom = [], [], set()
+    unbuilt: list[str] = []
+    stateful: list[str] = []
+    custom: set[str] = set()
     if not getattr(model, "built", True):
         unbuilt.append(model.name)
     for where, layer in [((model.name,), model), *layers(model)]:
@@ -146,9 +148,11 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             unbuilt.append(path)
         if getattr(layer, "stateful", False):
             stateful.append(path)
-        kind = type(layer)
-        if origins.is_user_code(kind.__module__):
-            custom.add(f"{kind.__module__}:{kind.__qualname__}")
+        for thing in (layer, *(getattr(layer, role, None) for role in _CALLABLES)):
+            _note_class(thing, origins, custom)
+    for _, thing in compiled_callables(model):
+        _note_class(thing, origins, custom)
+    _note_class(getattr(model, "optimizer", None), origins, custom)
     return ModelFacts(
         class_name=told["class"],
         inputs=_tensors(told["inputs"]),
@@ -160,6 +164,13 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             sorted({leaf for _, leaf in compiled_callables(model) if isinstance(leaf, str)})
         ),
     )
+
+
+def _note_class(thing: Any, origins: Origins, custom: set[str]) -> None:
+    """Add the class of *thing* to *custom* if it is the user's own: the file holds its name only."""
+    kind = type(thing)
+    if not isinstance(thing, (FunctionType, str)) and origins.is_user_code(kind.__module__):
+        custom.add(f"{kind.__module__}:{kind.__qualname__}")
 
 
 def _tensors(told: list[dict[str, Any]]) -> tuple[Tensor, ...]:

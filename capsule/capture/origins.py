@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 import sysconfig
@@ -24,7 +25,7 @@ _PUBLIC = (
 
 @dataclass(frozen=True)
 class Origin:
-    """``kind`` is stdlib, distribution, local (the user's own) or main."""
+    """``kind`` is stdlib, distribution, local (the user's own), main, or missing."""
 
     kind: str
     distribution: str | None = None
@@ -59,8 +60,10 @@ class Origins:
         top = name.split(".")[0]
         if top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names:
             return Origin("stdlib")
+        if module is None:
+            return self._unloaded(name, top)
         file = _file(module)
-        if file is None and module is not None and "." in name:
+        if file is None and "." in name:
             return self.of(name.rpartition(".")[0])
         if file is None:
             # Made by exec, or a namespace package: judged by whoever installed its name.
@@ -71,6 +74,24 @@ class Origins:
         if any(folder in file.parents for folder in self._standard):
             return Origin("stdlib")
         return Origin("local")
+
+    def _unloaded(self, name: str, top: str) -> Origin:
+        """Return the origin of a module that nobody imported yet, without importing it."""
+        if name != top:
+            return self.of(top)
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None:
+            return Origin("missing")
+        places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+        installed = any("site-packages" in p or "dist-packages" in p for p in places)
+        return (
+            Origin("distribution", self._owner(Path(places[0]), top))
+            if installed
+            else Origin("local")
+        )
 
     def _by_name(self, top: str) -> str | None:
         name = re.sub(r"[-_.]+", "-", top).lower()

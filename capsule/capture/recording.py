@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from capsule import __version__
-from capsule.artifact import Artifact, Carried, open_artifact
+from capsule.artifact import Artifact, Carried, identify, open_artifact
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.origins import Origins
@@ -38,14 +38,24 @@ from capsule.manifest import (
 T = TypeVar("T")
 
 
+class Attempt(Protocol):
+    """Runs one part of the capture; what it raises becomes a problem that is told."""
+
+    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T: ...
+
+
 @dataclass(frozen=True)
 class Options:
-    """What to record: the probe (True, False or inputs), source text, plain values."""
+    """What to record: the probe (True, False or inputs), source text, plain values.
+
+    *allow* are names that look like a secret's and are none.
+    """
 
     probe: Any = True
     source: bool = True
     values: bool = True
     strict: bool = False
+    allow: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=1)
@@ -74,9 +84,8 @@ def record_model(
     """Return the manifest of *model*, just saved at *path*.
 
     Never fails on what the model holds: what could not be captured is listed in
-    ``problems``. Raises ArtifactError if the file can't be read back.
+    ``problems``. Raises ArtifactError only if there is no file.
     """
-    artifact = open_artifact(path)
     problems: list[str] = []
 
     def attempt(what: str, act: Callable[[], T], otherwise: T) -> T:
@@ -89,12 +98,19 @@ def record_model(
             problems.append(f"{what} could not be captured: {type(error).__name__}: {error}")
             return otherwise
 
+    artifact = attempt("the file's own configuration", lambda: open_artifact(path), None)
+    if artifact is None:
+        form, size, sha256 = identify(path)
+        artifact = Artifact(Path(path), form, size, sha256, None, None, None, None)
     environment = live_environment()
     origins = _origins()
+    root = attempt("the project's folder", project_root, Path("/nowhere"))
     facts = attempt("the model", lambda: live.model_facts(model, origins), ModelFacts("unknown"))
-    graph = ImportGraph(origins, project_root(), source=options.source, values=options.values)
+    graph = ImportGraph(
+        origins, root, source=options.source, values=options.values, allow=options.allow
+    )
     functions = attempt(
-        "the functions", lambda: _functions(model, artifact, graph, origins),
+        "the functions", lambda: _functions(model, artifact, graph, origins, attempt),
         tuple(_carried(found, None) for found in artifact.functions),
     )  # fmt: skip
     return Manifest(
@@ -145,7 +161,7 @@ def _carried(found: Carried, node: str | None, name: str | None = None) -> Carri
 
 
 def _functions(
-    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins
+    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempt
 ) -> tuple[CarriedFunction, ...]:
     """Return every function that the file carries or the live model names, with its node."""
     by_path = dict(live.layers(model))
@@ -154,7 +170,9 @@ def _functions(
     known: set[tuple[live.Where, str, str]] = set()
 
     def add(found: Carried, value: Any) -> None:
-        node = graph.add(value) if value is not None else None
+        # One odd object must not cost the others their capture.
+        place = f"{'/'.join(found.where)} {found.role}".strip()
+        node = attempt(place, lambda: graph.add(value), None) if value is not None else None
         name = found.name
         if found.code is not None and node is not None:
             name = graph.nodes[node].qualname.rpartition(".")[2]

@@ -7,17 +7,15 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from capsule.environment.distributions import installed_versions
+from capsule.environment.frameworks import KERAS, keras_provider
 from capsule.errors import EnvironmentUnknownError
 from capsule.guest import collector
-from capsule.manifest import PlatformFacts, PythonFacts
-
-# Who provides Keras: TensorFlow brought its own along up to 2.5.
-KERAS_PROVIDERS = ("keras", "tf-keras", "keras-nightly", "tensorflow", "tensorflow-cpu")
+from capsule.manifest import ENVIRONMENT_VARIABLES, PlatformFacts, PythonFacts
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,12 @@ class Environment:
     paths: tuple[str, ...]
     distributions: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_keras(self) -> bool:
         """Whether some Keras is installed."""
-        return any(name in self.distributions for name in KERAS_PROVIDERS)
+        return any(keras_provider(self.distributions, module) for module in KERAS)
 
 
 def from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
@@ -57,13 +56,28 @@ def from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
         paths=tuple(facts["paths"]),
         distributions=installed_versions(facts["paths"]),
         settings=keras_settings(),
+        variables={name: os.environ[name] for name in ENVIRONMENT_VARIABLES if name in os.environ},
     )
 
 
 @functools.lru_cache(maxsize=1)
-def live_environment() -> Environment:
-    """Return the environment of this process, read once."""
+def _this_process() -> Environment:
     return from_facts(collector.facts(), "live")
+
+
+def live_environment() -> Environment:
+    """Return the environment of this process: distributions read once, settings as they are."""
+    return replace(_this_process(), settings={**keras_settings(), **_settings_in_effect()})
+
+
+def _settings_in_effect() -> dict[str, Any]:
+    """Return what the Keras that is loaded in this process, if any, goes by."""
+    known = ("floatx", "epsilon", "image_data_format", "backend")
+    for name in ("keras.src.backend.config", "keras.src.backend_config", "keras.backend_config"):
+        module = sys.modules.get(name)
+        if module is not None:
+            return {key: getattr(module, key)() for key in known if hasattr(module, key)}
+    return {}
 
 
 def environment_here(python: str | os.PathLike[str] | None = None) -> Environment:
@@ -91,11 +105,14 @@ def environment_here(python: str | os.PathLike[str] | None = None) -> Environmen
 
 def keras_settings() -> dict[str, Any]:
     """Return what the keras.json in force sets: even an isolated Python obeys it."""
+    chosen = os.environ.get("KERAS_BACKEND")
+    backend = {"backend": chosen} if chosen else {}
     home = os.environ.get("KERAS_HOME") or os.path.expanduser(os.path.join("~", ".keras"))
     try:
         text = Path(home, "keras.json").read_text(encoding="utf-8")
         settings = json.loads(text)
     except (OSError, ValueError):
-        return {}
+        return backend
     known = ("floatx", "epsilon", "image_data_format", "backend")
-    return {k: settings[k] for k in known if k in settings} if isinstance(settings, dict) else {}
+    settings = settings if isinstance(settings, dict) else {}
+    return {**{k: settings[k] for k in known if k in settings}, **backend}

@@ -32,6 +32,13 @@ NUMPY_REMOVED = {
 NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
 
 
+# Names that Keras looks up among its own before anybody else's, or after custom_objects:
+# a function of the user's under one of them replaces Keras' everywhere in the model.
+KERAS_NAMES = frozenset(
+    ["relu", "relu6", "elu", "selu", "gelu", "celu", "glu", "leaky_relu", "sigmoid", "hard_sigmoid", "log_sigmoid", "softmax", "log_softmax", "softplus", "softsign", "swish", "silu", "hard_silu", "hard_swish", "tanh", "hard_tanh", "linear", "exponential", "mish", "sparsemax", "squareplus", "threshold", "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge", "huber", "log_cosh", "poisson", "kl_divergence", "cosine_similarity", "accuracy", "mse", "mae", "mape", "msle", "zeros", "ones", "constant"]
+)
+
+
 def names_at_load(module: str, version: str) -> dict[str, str | None]:
     """Return the global names that Keras' own loader gives a lambda, by accident of its module."""
     known = Version(version)

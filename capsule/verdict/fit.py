@@ -160,7 +160,7 @@ def keras(case: Case) -> Iterator[Finding]:
 
 
 def backend(case: Case) -> Iterator[Finding]:
-    """No backend, another version of it, or another one chosen by a setting."""
+    """No backend, or another version of it."""
     saved = case.manifest.keras
     if saved is None:
         return
@@ -185,20 +185,39 @@ def backend(case: Case) -> Iterator[Finding]:
 
 
 def settings(case: Case) -> Iterator[Finding]:
-    """What a keras.json says against what was in effect at save."""
-    saved = case.manifest.settings
+    """What keras.json, the environment or the code sets against what was in effect at save."""
+    saved, keras = case.manifest.settings, case.manifest.keras
     told = {} if saved is None else {
         "floatx": saved.floatx, "epsilon": saved.epsilon,
         "image_data_format": saved.image_data_format,
     }  # fmt: skip
-    default = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
+    default = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last",
+               "backend": "tensorflow"}  # fmt: skip
+    if keras is not None and keras.module == "keras" and Version(keras.version).major >= 3:
+        told["backend"] = keras.backend
     for name, expected in told.items():
         found = case.environment.settings.get(name, default[name])
         if found != expected:
             yield Finding(
-                "settings", "warning", name, f"{name} {expected} → {found} (keras.json)",
+                "settings", "warning", name, f"{name} {expected} → {found}",
                 expected=str(expected), found=str(found), reach=("model", "keras", name),
-                remedy=f"set {name} before loading",
+                remedy=f"set {name} before loading (keras.json, or KERAS_BACKEND)",
+                decides=QUESTIONS if name == "backend" else ("keras", "same"),
+            )  # fmt: skip
+
+
+def variables(case: Case) -> Iterator[Finding]:
+    """Environment variables that change what Keras computes."""
+    if case.environment.kind not in ("live", "interpreter"):
+        return
+    saved = case.manifest.environment_variables
+    for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
+        expected, found = saved.get(name), case.environment.variables.get(name)
+        if expected != found:
+            yield Finding(
+                "variable", "warning", name, f"{name} {expected or 'unset'} → {found or 'unset'}",
+                expected=expected, found=found, reach=("model", "keras", name),
+                remedy=f"export {name}={expected}" if expected else f"unset {name}",
                 decides=("keras", "same"),
             )  # fmt: skip
 
@@ -228,7 +247,7 @@ def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]
             attribute
             for node in case.reaches.functions()
             for binding in case.manifest.nodes[node].names if binding.to == "numpy"
-            for attribute in binding.attributes if removed_from_numpy(attribute, found)
+            for attribute in binding.taken if removed_from_numpy(attribute, found)
         })  # fmt: skip
     if gone:
         return Finding(
@@ -237,11 +256,18 @@ def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]
             remedy=f"install numpy=={saved}, or replay the model",
             decides=QUESTIONS,
         )  # fmt: skip
+    nodes = case.manifest.nodes
+    # What a function imports from it by name has to be there for the function to be rebuilt.
+    imported = any(
+        binding.attribute and nodes[binding.to].distribution == name
+        for node in case.reaches.functions()
+        for binding in nodes[node].names if binding.to is not None
+    )  # fmt: skip
     return Finding(
         "distribution-version", "warning", name, f"{name} {saved} → {found}",
         expected=saved, found=found, reach=reach,
         remedy="check it: capsule replay MODEL --unsafe --check",
-        decides=("keras", "same"),
+        decides=QUESTIONS if imported else ("keras", "same"),
     )  # fmt: skip
 
 
@@ -325,6 +351,6 @@ def _digest(text: str) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    bytecode, python, platform, keras, backend, settings, reached_distributions,
+    bytecode, python, platform, keras, backend, settings, variables, reached_distributions,
     framework_distributions, local_modules, other_distributions,
 )  # fmt: skip

@@ -11,8 +11,15 @@ from packaging.version import Version
 
 from capsule.guest import values
 from capsule.guest.kerases import LOSS_ALIASES
-from capsule.manifest import Binding, CarriedFunction, KerasFacts, Manifest, holds_value
-from capsule.verdict.facts import names_at_load
+from capsule.manifest import (
+    Binding,
+    CarriedFunction,
+    KerasFacts,
+    Manifest,
+    alike,
+    holds_value,
+)
+from capsule.verdict.facts import KERAS_NAMES, names_at_load
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.reach import Reach, Reaches, of_function
 
@@ -60,8 +67,7 @@ def _numpy_calls(manifest: Manifest, reaches: Reaches) -> Iterator[tuple[str, st
     """Give the functions that take more than constants of numpy, and what they take."""
     for name in reaches.functions():
         for binding in manifest.nodes[name].names:
-            taken = [binding.attribute] if binding.attribute else list(binding.attributes)
-            used = [a for a in taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
+            used = [a for a in binding.taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
             if binding.to == "numpy" and used:
                 yield name, used[0]
 
@@ -166,6 +172,52 @@ def by_name_only(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                 remedy="load it with capsule.load, or pass it in custom_objects",
                 decides=("keras",),
             )  # fmt: skip
+
+
+def stored_alike(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Functions that the file stores alike though they differ: no one can tell them apart."""
+    first: dict[str, CarriedFunction] = {}
+    for function in manifest.functions:
+        if function.node is None:
+            continue
+        other = first.setdefault(function.key or f"name:{function.name}", function)
+        if other.node is None or alike(manifest.nodes, other.node, function.node):
+            continue
+        yield Finding(
+            "stored-alike", "fatal", function.name,
+            f"{_told(function)} and {_told(other)} differ, and the file stores them alike",
+            reach=of_function(function),
+            remedy="give them other names, or make one of them differ in its own text",
+            decides=QUESTIONS,
+        )  # fmt: skip
+
+
+def name_taken(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Functions stored by a name that Keras has for something of its own."""
+    for function in manifest.functions:
+        node = manifest.nodes.get(function.node or "")
+        own = node is not None and node.origin != "reference" and function.where
+        if function.encoding == "by-name" and own and function.name in KERAS_NAMES:
+            yield Finding(
+                "name-taken", "fatal", function.name,
+                f"{_told(function)} is stored by the name {function.name!r}, which Keras has"
+                " for a function of its own",
+                reach=of_function(function),
+                remedy=f"rename your {function.name}",
+                decides=QUESTIONS,
+            )  # fmt: skip
+
+
+def described(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """A sidecar made for a file that existed: nobody saw the model saved."""
+    if manifest.origin == "file":
+        yield Finding(
+            "described", "warning", manifest.artifact.name,
+            "the sidecar describes the environment at hand, not the one that saved the model",
+            reach=("model",),
+            remedy="save the model under capsule's hook",
+            decides=QUESTIONS,
+        )  # fmt: skip
 
 
 def _keras_has(function: CarriedFunction) -> bool:
@@ -291,6 +343,7 @@ def _told(function: CarriedFunction) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    unbuilt, name_missing, value_opaque, source_missing, function_unknown, custom_class,
-    defaults_lost, by_name_only, name_lost, closure_lost, loss_alias, mask_lost, safe_mode,
+    described, unbuilt, name_missing, stored_alike, name_taken, value_opaque, source_missing,
+    function_unknown, custom_class, defaults_lost, by_name_only, name_lost, closure_lost,
+    loss_alias, mask_lost, safe_mode,
 )  # fmt: skip
