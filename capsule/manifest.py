@@ -180,8 +180,8 @@ class Tensor:
 class ModelFacts:
     """The live model at save: its class, tensors, and what was not as it should be.
 
-    ``custom`` are classes of the user's own as ``module:qualname``; ``compiled_with`` the
-    losses and metrics that were given as text.
+    ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` those given
+    as text; ``arguments`` the Lambda layers whose arguments JSON does not bring back.
     """
 
     class_name: str
@@ -190,7 +190,8 @@ class ModelFacts:
     unbuilt: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
     custom: tuple[str, ...] = ()
-    compiled_with: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

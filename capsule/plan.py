@@ -13,7 +13,17 @@ from capsule.guest.digest import code_bytes, digest
 from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
 
 # What of a node is run or decides what is run; where it stood does not.
-_RUN = ("kind", "module", "qualname", "namespace", "source", "futures", "package", "names")
+_RUN = (
+    "kind",
+    "origin",
+    "module",
+    "qualname",
+    "namespace",
+    "source",
+    "futures",
+    "package",
+    "names",
+)
 
 
 @dataclass(frozen=True)

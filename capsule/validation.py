@@ -290,7 +290,8 @@ def _model(data: Reader) -> model.ModelFacts:
         unbuilt=data.texts("unbuilt"),
         stateful=data.texts("stateful"),
         custom=data.texts("custom"),
-        compiled_with=data.texts("compiled_with"),
+        losses=data.texts("losses"),
+        arguments=data.texts("arguments"),
     )
 
 

@@ -135,7 +135,10 @@ def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried |
         value = config.get("value")
         if isinstance(value, list):
             return _listed(value, where, role, None)
-    if data.get("class_name") == "function" and isinstance(config, str):
+    if set(data) <= {"value", "class_name", "config"} and isinstance(data.get("value"), list):
+        return _listed(data["value"], where, role, None)
+    # "function", and for other callables "method", "Function": the config is a bare name.
+    if isinstance(data.get("class_name"), str) and isinstance(config, str) and "module" in data:
         return _named(config, where, role, data.get("module"))
     return None
 

@@ -13,7 +13,7 @@ import marshal
 import os
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -26,6 +26,9 @@ from capsule.guest import values
 from capsule.manifest import Binding, Code, Node
 
 SECRET = re.compile(r"KEY|TOKEN|PASSWORD|SECRET", re.IGNORECASE)
+_URL_SECRET = re.compile(r"://[^/\s]*:[^/\s]*@")
+# Builtins through which code reaches names that its instructions don't show.
+HIDING = ("eval", "exec", "globals", "locals", "vars", "__import__")
 MAGIC = int.from_bytes(MAGIC_NUMBER[:2], "little")
 
 
@@ -85,7 +88,9 @@ class ImportGraph:
         found = self._sources.find(function) if self._with_source else None
         reason = found.reason if found else "source text was left out as asked"
         raw = marshal_code(code, self._relative(code.co_filename) or "")
-        kept = None if found and found.text is not None else base64.b64encode(raw).decode("ascii")
+        # Without source the bytecode is all there is; a text left out would be in there too.
+        needed = found is not None and found.text is None
+        kept = base64.b64encode(raw).decode("ascii") if needed else None
         return Node(
             kind="lambda" if code.co_name == "<lambda>" else "function",
             module=function.__module__ or "__main__",
@@ -95,7 +100,9 @@ class ImportGraph:
             file=self._relative(code.co_filename),
             line=found.line if found and found.line else code.co_firstlineno,
             source=found.text if found else None,
-            reason=reason,
+            reason=reason.replace(code.co_filename, self._relative(code.co_filename) or "")
+            if reason
+            else None,
             futures=futures_of(code),
             code=Code(hashlib.sha256(raw).hexdigest(), MAGIC, kept),
             names=tuple(self._bindings(function)),
@@ -116,6 +123,10 @@ class ImportGraph:
             if name in function.__globals__:
                 made.append(self._bind(name, "global", function.__globals__[name], chains))
                 made += self._submodules(function.__globals__[name], chains)
+                made += self._attributes(name, function.__globals__[name], chains)
+            elif name in HIDING:
+                unseen = values.opaque(getattr(builtins, name), "reaches names that nobody sees")
+                made.append(Binding(name, "global", value=unseen))
             elif not hasattr(builtins, name):
                 made.append(Binding(name, "global", missing=True, attributes=_sorted(chains)))
         defaults = function.__defaults__ or ()
@@ -148,6 +159,13 @@ class ImportGraph:
         if not self._with_values:
             return values.opaque(value, "values were left out as asked")
         encoded = values.encode(value)
+        texts = list(_texts(encoded))
+        if any(_is_machine_path(text, self._root) for text in texts):
+            return values.opaque(value, "a path of this machine")
+        if any(_URL_SECRET.search(text) for text in texts):
+            return values.opaque(value, "an address with a password")
+        if name not in self._allow and any(map(SECRET.search, _keys(encoded))):
+            return values.opaque(value, "one of its keys looks like a secret's name")
         if name not in self._allow and SECRET.search(name) and _holds_text(encoded):
             return values.opaque(value, "its name looks like a secret's")
         return encoded
@@ -184,6 +202,13 @@ class ImportGraph:
                 if place is not None and place[1] is None and all(b.to != place[0] for b in made):
                     made.append(Binding(name, "attribute", to=self.module(place[0])))
         return made
+
+    def _attributes(self, name: str, value: Any, chains: set[str]) -> list[Binding]:
+        """Return what is used of a function's own attributes: nothing brings those back."""
+        if not isinstance(value, FunctionType) or not chains & set(vars(value)):
+            return []
+        lost = values.opaque(value, "an attribute set on a function")
+        return [Binding(f"{name}.{chain}", "attribute", value=lost) for chain in sorted(chains)]
 
     def _imported(self, function: FunctionType, found: Import) -> list[Binding]:
         package = function.__globals__.get("__package__") or ""
@@ -240,7 +265,8 @@ class ImportGraph:
             kind="module", origin="local", package=package,
             file=self._relative(getattr(module, "__file__", None)),
             source=text if self._with_source else None,
-            reason=None if self._with_source else "source text was left out as asked",
+            reason=_told_state(tree, module)
+            if self._with_source else "source text was left out as asked",
             names=tuple(Binding(w, "import", to=self.module(w)) for w in loaded),
         )  # fmt: skip
 
@@ -252,6 +278,62 @@ class ImportGraph:
             return Path(os.path.abspath(file)).relative_to(self._root).as_posix()
         except ValueError:
             return os.path.basename(file)
+
+
+def _texts(encoded: Any) -> Iterator[str]:
+    """Give every text inside an encoded value."""
+    if isinstance(encoded, str):
+        yield encoded
+    elif isinstance(encoded, list):
+        for item in encoded:
+            yield from _texts(item)
+    elif isinstance(encoded, dict):
+        yield from _texts(encoded.get("items", []))
+
+
+def _keys(encoded: Any) -> Iterator[str]:
+    """Give the keys that are texts of every dict inside an encoded value."""
+    if isinstance(encoded, list):
+        for item in encoded:
+            yield from _keys(item)
+    elif isinstance(encoded, dict):
+        if encoded.get("type") == "dict":
+            yield from (pair[0] for pair in encoded["items"] if isinstance(pair[0], str))
+        yield from _keys(encoded.get("items", []))
+
+
+def _is_machine_path(text: str, root: Path) -> bool:
+    if not os.path.isabs(text) or len(text) < 3:
+        return False
+    places = (str(Path.home()), str(root), os.getcwd())
+    return text.startswith(places) or os.path.exists(text)
+
+
+def _told_state(tree: ast.Module, module: ModuleType) -> str | None:
+    """Return why a module's source alone does not make it what it is now, None if it does."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if "__file__" in names:
+        return "it uses __file__, which it no longer has"
+    written: dict[str, Any] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            try:
+                written[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except ValueError:
+                continue
+    for name, value in written.items():
+        now = getattr(module, name, None)
+        if type(now) is not type(value) or now != value:
+            return f"{name} was changed after it was imported"
+    known = {"__" + n for n in ("name__", "doc__", "package__")}
+    bound = names | written.keys() | {getattr(n, "name", "") for n in ast.walk(tree)}
+    bound |= {a.asname or a.name for n in ast.walk(tree) for a in getattr(n, "names", ())
+              if isinstance(a, ast.alias)}  # fmt: skip
+    for name, value in vars(module).items():
+        plain = type(value) in (bool, int, float, str, tuple, list, dict)
+        if plain and not name.startswith("__") and name not in bound | known:
+            return f"{name} was set from outside"
+    return None
 
 
 def marshal_code(code: CodeType, filename: str) -> bytes:

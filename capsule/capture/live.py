@@ -118,8 +118,10 @@ def compiled_callables(model: Any) -> Iterator[tuple[str, Any]]:
     """Give what *model* was compiled with, leaf by leaf, as ``(role, loss or metric)``."""
     yield from (("loss", leaf) for leaf in _leaves(getattr(model, "loss", None)))
     for holder in ("_compile_metrics", "compiled_metrics"):
-        metrics = getattr(getattr(model, holder, None), "_user_metrics", None)
-        yield from (("metrics", leaf) for leaf in _leaves(metrics))
+        found = getattr(model, holder, None)
+        yield from (("metrics", leaf) for leaf in _leaves(getattr(found, "_user_metrics", None)))
+        weighted = getattr(found, "_user_weighted_metrics", None)
+        yield from (("weighted_metrics", leaf) for leaf in _leaves(weighted))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -140,6 +142,7 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
     unbuilt: list[str] = []
     stateful: list[str] = []
     custom: set[str] = set()
+    arguments: list[str] = []
     if not getattr(model, "built", True):
         unbuilt.append(model.name)
     for where, layer in [((model.name,), model), *layers(model)]:
@@ -148,11 +151,15 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             unbuilt.append(path)
         if getattr(layer, "stateful", False):
             stateful.append(path)
+        if not all(_comes_back(v) for v in (getattr(layer, "arguments", None) or {}).values()):
+            arguments.append(path)
         for thing in (layer, *(getattr(layer, role, None) for role in _CALLABLES)):
             _note_class(thing, origins, custom)
     for _, thing in compiled_callables(model):
         _note_class(thing, origins, custom)
-    _note_class(getattr(model, "optimizer", None), origins, custom)
+    optimizer = getattr(model, "optimizer", None)
+    for thing in (optimizer, getattr(optimizer, "_learning_rate", None)):
+        _note_class(thing, origins, custom)
     return ModelFacts(
         class_name=told["class"],
         inputs=_tensors(told["inputs"]),
@@ -160,14 +167,24 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
         unbuilt=tuple(unbuilt),
         stateful=tuple(stateful),
         custom=tuple(sorted(custom)),
-        compiled_with=tuple(
-            sorted({leaf for _, leaf in compiled_callables(model) if isinstance(leaf, str)})
+        losses=tuple(
+            sorted(
+                {leaf for leaf in _leaves(getattr(model, "loss", None)) if isinstance(leaf, str)}
+            )
         ),
+        arguments=tuple(arguments),
     )
 
 
+def _comes_back(value: Any) -> bool:
+    """Tell whether JSON brings a Lambda's argument back as it was."""
+    if isinstance(value, list):
+        return all(_comes_back(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
 def _note_class(thing: Any, origins: Origins, custom: set[str]) -> None:
-    """Add the class of *thing* to *custom* if it is the user's own: the file holds its name only."""
+    """Add the class of *thing* to *custom* if it is the user's own."""
     kind = type(thing)
     if not isinstance(thing, (FunctionType, str)) and origins.is_user_code(kind.__module__):
         custom.add(f"{kind.__module__}:{kind.__qualname__}")

@@ -19,9 +19,9 @@ class RestoreError(Exception):
 
 
 class Shell(object):
-    """A function just compiled, with the means to fill its closure cells."""
+    """A function just made, with the means to fill its closure cells; None if it has none to."""
 
-    def __init__(self, function: types.FunctionType, bind: Callable[[str, Any], None]) -> None:
+    def __init__(self, function: Any, bind: Optional[Callable[[str, Any], None]]) -> None:
         self.function = function
         self.bind = bind
 

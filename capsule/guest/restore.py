@@ -31,7 +31,7 @@ class Restorer(object):
         self._namespaces: Dict[str, Dict[str, Any]] = {}
         self._shells: Dict[str, Shell] = {}
 
-    def restore(self, names: List[str]) -> Dict[str, types.FunctionType]:
+    def restore(self, names: List[str]) -> Dict[str, Any]:
         """Return ``{name: function}`` for the definitions *names* of the plan.
 
         None of them is called, though modules they reach are imported. Raises
@@ -78,6 +78,8 @@ class Restorer(object):
 
     def _make(self, name: str) -> Shell:
         node = self._nodes[name]
+        if node["origin"] == "reference":
+            return Shell(self._value(name, node["names"][0]), None)
         namespace = self._namespace(node)
         freevars = [b["name"] for b in node["names"] if b["how"] == "closure"]
         if node["source"] is not None:
@@ -120,6 +122,8 @@ class Restorer(object):
     def _bind(self, name: str) -> None:
         node = self._nodes[name]
         shell = self._shells[name]
+        if shell.bind is None:
+            return  # a thing of a library, imported whole
         namespace = self._namespace(node)
         defaults: List[Any] = []
         keyword_defaults: Dict[str, Any] = {}

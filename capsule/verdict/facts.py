@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from packaging.version import Version
 
+from capsule.manifest import KerasFacts
+
 # Bytecode of one family parses in the next minor of it and then runs wrong opcodes.
 MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.13"))
 
@@ -34,9 +36,24 @@ NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
 
 # Names that Keras looks up among its own before anybody else's, or after custom_objects:
 # a function of the user's under one of them replaces Keras' everywhere in the model.
-KERAS_NAMES = frozenset(
-    ["relu", "relu6", "elu", "selu", "gelu", "celu", "glu", "leaky_relu", "sigmoid", "hard_sigmoid", "log_sigmoid", "softmax", "log_softmax", "softplus", "softsign", "swish", "silu", "hard_silu", "hard_swish", "tanh", "hard_tanh", "linear", "exponential", "mish", "sparsemax", "squareplus", "threshold", "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "hinge", "squared_hinge", "categorical_hinge", "huber", "log_cosh", "poisson", "kl_divergence", "cosine_similarity", "accuracy", "mse", "mae", "mape", "msle", "zeros", "ones", "constant"]
-)
+KERAS_LOSSES = frozenset((
+    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error", "binary_crossentropy", "categorical_crossentropy",
+    "sparse_categorical_crossentropy", "binary_focal_crossentropy", "categorical_hinge",
+    "categorical_focal_crossentropy", "hinge", "squared_hinge", "huber", "log_cosh", "poisson",
+    "kl_divergence", "cosine_similarity", "dice", "tversky", "ctc", "circle",
+))  # fmt: skip
+KERAS_NAMES = KERAS_LOSSES | frozenset((
+    "relu", "relu6", "elu", "selu", "gelu", "celu", "glu", "leaky_relu", "sigmoid",
+    "hard_sigmoid", "log_sigmoid", "softmax", "log_softmax", "softplus", "softsign", "swish",
+    "silu", "hard_silu", "hard_swish", "tanh", "hard_tanh", "linear", "exponential", "mish",
+    "sparsemax", "squareplus", "threshold", "zeros", "ones", "constant",
+))  # fmt: skip
+
+
+def is_keras3(keras: KerasFacts | None) -> bool:
+    """Tell whether that Keras is of version 3 or later."""
+    return keras is not None and keras.module == "keras" and Version(keras.version).major >= 3
 
 
 def names_at_load(module: str, version: str) -> dict[str, str | None]:

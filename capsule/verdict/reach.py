@@ -47,6 +47,18 @@ class Reaches:
                 yield name
 
 
+def short(node: str) -> str:
+    """Return what a person calls a node that is a function."""
+    name = node.partition(":")[2].partition("#")[0] or node
+    name = name.rpartition("<locals>.")[2]
+    return "the lambda" if name == "<lambda>" else name
+
+
+def told(function: CarriedFunction) -> str:
+    """Return where a carried function sits, in a word."""
+    return of_function(function)[1]
+
+
 def of_function(function: CarriedFunction) -> Reach:
     """Return the reach of a carried function: model → layer → role if it isn't the function."""
     parts = ["/".join(function.where)] if function.where else []

@@ -162,7 +162,7 @@ def carried(**change: Any) -> Manifest:
         (manifest_with(nodes=PURE, model={"unbuilt": ["dense"]}), "unbuilt", ("no", "no", "no")),
         (manifest_with(nodes=PURE, model={"custom": ["m:Mine"]}), "custom-class",
          ("no", "no", "no")),
-        (manifest_with(nodes=PURE, model={"compiled_with": ["mse"]}), "loss-alias",
+        (manifest_with(nodes=PURE, model={"losses": ["mse"]}), "loss-alias",
          ("no", "yes", "yes")),
     ],
 )  # fmt: skip
