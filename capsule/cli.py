@@ -199,7 +199,12 @@ def replay(
         raise CapsuleError("--check, --shell, --input and -- COMMAND exclude one another")
     if (inputs is None) != (outputs is None):
         raise CapsuleError("--input and --output go together")
+    if as_json and (command or shell):
+        raise CapsuleError(
+            "--json goes with neither --shell nor -- COMMAND: their output is theirs"
+        )
     from capsule.rebuild.replaying import rebuild
+    from capsule.rebuild.session import read_npz
     from capsule.report import envelope, text
     from capsule.report.progress import progress_to
 
@@ -207,6 +212,8 @@ def replay(
     out = sys.stderr if as_json else sys.stdout
     rebuilt = comparison = failure = None
     try:
+        if inputs is not None:
+            read_npz(inputs)  # told before anything is built for it
         with progress_to(sys.stderr) as progress:
             rebuilt = rebuild(
                 artifact,
@@ -259,4 +266,15 @@ def _complain(error: CapsuleError) -> None:
 
 def main() -> None:
     """Run the command."""
-    app(prog_name="capsule")
+    app(words_for(sys.argv[1:]), prog_name="capsule")
+
+
+def words_for(words: list[str]) -> list[str]:
+    """Return a command line on which what follows ``save -m MODULE`` is the module's own."""
+    if words[:1] == ["save"]:
+        at = 1
+        while at < len(words) and words[at].startswith("-") and words[at] != "--":
+            if words[at] == "-m":
+                return [*words[: at + 2], "--", *words[at + 2 :]]
+            at += 2 if words[at] == "--python" else 1
+    return words

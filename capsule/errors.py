@@ -91,6 +91,12 @@ class RebuildError(CapsuleError):
     code = "rebuild-failed"
 
 
+class InputError(CapsuleError):
+    """Something that the caller named can't be used: an input file, an option."""
+
+    code = "input"
+
+
 class WorkerError(CapsuleError):
     """The worker process died or answered with an error; its last words are in the text."""
 

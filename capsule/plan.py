@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from capsule.artifact import Artifact, Carried
@@ -149,6 +149,8 @@ def _node_of(found: Carried, manifest: Manifest, nodes: dict[str, Node]) -> str 
     same = [f for f in manifest.functions if (f.where, f.role, f.key) == _place(found)]
     for function in same:
         if function.node is not None and (found.key is not None or function.name == found.name):
+            if found.code is not None:
+                _take_code(nodes, function.node, found)
             return function.node
     if manifest.origin == "file" and found.code is not None:
         # Nothing was seen alive: the bytes are all there is, under the Python assumed.
@@ -162,6 +164,15 @@ def _node_of(found: Carried, manifest: Manifest, nodes: dict[str, Node]) -> str 
         )  # fmt: skip
         return name
     return None
+
+
+def _take_code(nodes: dict[str, Node], name: str, found: Carried) -> None:
+    """Give a node whose source was left out the bytecode that the artifact holds of it."""
+    node = nodes[name]
+    if node.source is None and node.code is not None and node.code.base64 is None:
+        raw = base64.b64encode(code_bytes(found.code or "")).decode("ascii")
+        code = Code(found.code_sha256 or "", node.code.magic, raw)
+        nodes[name] = replace(node, code=code)
 
 
 def _place(found: Carried | CarriedFunction) -> tuple[tuple[str, ...], str, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,9 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
     size = 0
     head = b""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ArtifactError(f"{path} is no file but a pipe or a device")
         with path.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 head = head or chunk[:8]

@@ -41,6 +41,8 @@ def read_hdf5(path: Path) -> Contents:
         training = json.loads(_text(found.get("training_config", "null")))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: its model configuration is not JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise ArtifactError(f"{path}: its model configuration is not an object")
     return Contents(
         config, training, _optional(found.get("keras_version")), _optional(found.get("backend"))
     )

@@ -27,12 +27,14 @@ def read_zip(path: Path) -> Contents:
         raise ArtifactError(
             f"{path} is a damaged archive ({error}); copy or save it again"
         ) from None
-    if config is None:
-        raise ArtifactError(f"{path} is a zip file without config.json: not a Keras model")
+    if not isinstance(config, dict):
+        raise ArtifactError(
+            f"{path} is a zip file without config.json of a model: not a Keras model"
+        )
     metadata = metadata if isinstance(metadata, dict) else {}
     version = metadata.get("keras_version")
     backend = metadata.get("backend")
-    training = config.get("compile_config") if isinstance(config, dict) else None
+    training = config.get("compile_config")
     return Contents(config, training, version and str(version), backend and str(backend))
 
 

@@ -22,12 +22,13 @@ from capsule.capture.writing import Report, Saved, after_save, print_report, sna
 
 # Where each Keras puts models to disk; what must be left alone, and said, is watched too:
 # weights alone, and the question whether a file may be overwritten.
-MODEL, WEIGHTS, QUESTION = "model", "weights", "question"
+MODEL, WEIGHTS, FOLDER, QUESTION = "model", "weights", "folder", "question"
 WRITERS = {
     "keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
     "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": MODEL},
     "keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
     "keras.src.saving.legacy.save": {"save_weights": WEIGHTS},
+    "keras.src.saving.legacy.saved_model.save": {"save": FOLDER},
     "keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": QUESTION},
     "tf_keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
     "tf_keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
@@ -119,7 +120,12 @@ def _uninstall() -> None:
 
 
 def _wrap(module: ModuleType) -> None:
-    wrappers = {MODEL: _around_model, WEIGHTS: _around_weights, QUESTION: _around_question}
+    wrappers: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+        MODEL: _around_model,
+        WEIGHTS: functools.partial(_around_other, why="it holds weights alone"),
+        FOLDER: functools.partial(_around_other, why="it is a SavedModel"),
+        QUESTION: _around_question,
+    }
     for attribute, kind in WRITERS[module.__name__].items():
         original = vars(module).get(attribute)
         if callable(original) and not hasattr(original, "__capsule_wraps__"):
@@ -151,13 +157,13 @@ def _around_model(writer: Callable[..., Any]) -> Callable[..., Any]:
     return save
 
 
-def _around_weights(writer: Callable[..., Any]) -> Callable[..., Any]:
-    def save_weights(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+def _around_other(writer: Callable[..., Any], why: str) -> Callable[..., Any]:
+    def save(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         result = writer(model, filepath, *args, **kwargs)
-        _leave_alone(filepath, "it holds weights alone")
+        _leave_alone(filepath, why)
         return result
 
-    return save_weights
+    return save
 
 
 def _around_question(asks: Callable[..., Any]) -> Callable[..., Any]:

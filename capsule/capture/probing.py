@@ -21,6 +21,8 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
     *given* are the caller's inputs (an array or a list), or True for made ones, or
     False for no probe. Calls ``model(x, training=False)`` once.
     """
+    import numpy
+
     from capsule.guest.kerases import call
 
     if given is False:
@@ -41,10 +43,17 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
     except ValueError as error:
         return Probe(skipped=str(error))
     kept = [] if given is True else [_whole(array) for array in arrays]
+    state = _State(model) if facts.custom else None
+    random = numpy.random.get_state()
     try:
         outputs = call(model, arrays)
     except Exception as error:  # noqa: BLE001 - the user's code, on inputs it never asked for
         return Probe(skipped=f"the model raised on the probe's inputs: {_first_line(error)}")
+    finally:
+        numpy.random.set_state(random)
+        changed = state is not None and state.put_back()
+    if changed:
+        return Probe(skipped="a call changes it: its own layers have state")
     if any(output.dtype.kind not in "biufc" for output in outputs):
         return Probe(skipped="its outputs are not numbers")
     probe = Probe(
@@ -56,6 +65,27 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
     if size > LIMIT:
         return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
     return probe
+
+
+class _State:
+    """The weights of a model before a call that might change them, as its own layers may."""
+
+    def __init__(self, model: Any) -> None:
+        self._layers = [layer for layer in _layers(model) if layer.weights]
+        self._before = [layer.get_weights() for layer in self._layers]
+
+    def put_back(self) -> bool:
+        """Set the weights to what they were; return whether they had changed."""
+        import numpy
+
+        changed = False
+        for layer, before in zip(self._layers, self._before):
+            now = layer.get_weights()
+            same = zip(before, now)
+            if len(before) != len(now) or not all(numpy.array_equal(a, b) for a, b in same):
+                changed = True
+                layer.set_weights(before)
+        return changed
 
 
 def _specs(model: Any, facts: ModelFacts) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib.util
 import os
 import runpy
 import sys
-import traceback
+import types
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +50,7 @@ def describe_artifact(
 ) -> Saved:
     """Write a sidecar for an existing artifact, from the present environment.
 
-    Raises CapsuleError where one is there that was made from live objects: it knows more.
+    Raises CapsuleError where one is there already: it may have been made from live objects.
     """
     path = Path(target)
     sidecar = sidecar_path(path)
@@ -71,11 +74,18 @@ def run_under_hook(
 ) -> Run:
     """Run a script (the first of *words*) or a *module* as Python would, under the hook.
 
-    It sees its own ``sys.argv`` and ``sys.path``, and its exit status is returned.
+    It sees its own ``sys.argv``, ``sys.path`` and ``__main__``, and keeps them; its exit
+    status is returned.
     Raises CapsuleError if there is no such script.
     """
-    if module is None and not os.path.exists(words[0]):
+    if module is not None:
+        sys.path.insert(0, os.getcwd())
+        if _missing(module):
+            raise CapsuleError(f"there is no module {module} to run", code="script-missing")
+    elif not os.path.exists(words[0]):
         raise CapsuleError(f"{words[0]} does not exist", code="script-missing")
+    elif os.path.isdir(words[0]) and not os.path.exists(os.path.join(words[0], "__main__.py")):
+        raise CapsuleError(f"{words[0]} is a folder: neither a script nor a model file")
     saves: list[Saved] = []
 
     def report(saved: Saved) -> None:
@@ -84,41 +94,51 @@ def run_under_hook(
             # The others are told at the end, with every save in its line.
             print_report(saved)
 
-    argv, path = sys.argv, list(sys.path)
-    try:
-        with hooked(probe=probe, source=source, values=values, report=report):
-            status = _run(list(words), module)
-    finally:
-        sys.argv, sys.path[:] = argv, path
+    with hooked(probe=probe, source=source, values=values, report=report):
+        status = _run(list(words), module)
     return Run(status, tuple(saves))
 
 
-def _run(words: list[str], module: str | None) -> int:
+def _missing(module: str) -> bool:
     try:
-        if module is None:
-            sys.argv = words
-            script = os.path.abspath(words[0])
-            if os.path.isfile(script):
-                # run_path leaves sys.path alone for a file; Python itself does not.
-                sys.path.insert(0, os.path.dirname(script))
-            runpy.run_path(words[0], run_name="__main__")
-        else:
+        return importlib.util.find_spec(module) is None
+    except (ImportError, ValueError):
+        return True
+
+
+def _run(words: list[str], module: str | None) -> int:
+    # What the script leaves behind (its __main__, argv, path) stays: threads and exit
+    # functions of its own still need them.
+    try:
+        if module is not None:
             sys.argv = [module, *words]
-            sys.path.insert(0, os.getcwd())
             runpy.run_module(module, run_name="__main__", alter_sys=True)
+        elif os.path.isfile(words[0]) and not zipfile.is_zipfile(words[0]):
+            sys.argv = words
+            _run_file(os.path.abspath(words[0]))
+        else:
+            sys.argv = words
+            runpy.run_path(words[0], run_name="__main__")
     except SystemExit as ended:
         return _status(ended)
-    except ImportError as error:
-        if module is not None and error.name in (None, module) and error.__traceback__ is not None:
-            raise CapsuleError(f"there is no module {module} to run: {error}") from None
-        _show(error)
-        return 1
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - the script's own, shown as Python shows it
         _show(error)
         return 1
     return 0
+
+
+def _run_file(script: str) -> None:
+    """Run *script* as the module ``__main__``, as Python does."""
+    sys.path.insert(0, os.path.dirname(script))
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    main.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    with open(script, "rb") as stream:
+        code = compile(stream.read(), script, "exec", dont_inherit=True)
+    exec(code, main.__dict__)
 
 
 def _status(ended: SystemExit) -> int:
@@ -131,11 +151,13 @@ def _status(ended: SystemExit) -> int:
 
 
 def _show(error: BaseException) -> None:
-    """Print a script's traceback without the frames of capsule and runpy around it."""
+    """Show an error as Python would, without the frames of capsule and runpy around it."""
     inner = error.__traceback__
     while inner is not None and inner.tb_next is not None:
         name = inner.tb_frame.f_globals.get("__name__", "")
         if name not in (__name__, "runpy"):
             break
         inner = inner.tb_next
-    traceback.print_exception(type(error), error, inner)
+    if inner is not None and inner.tb_frame.f_globals.get("__name__") == __name__:
+        inner = None  # a syntax error: nothing of the script ran
+    sys.excepthook(type(error), error.with_traceback(inner), inner)

@@ -183,7 +183,10 @@ def _tensors(model: Any, side: str) -> List[Dict[str, Any]]:
         tensors = getattr(model, side + "s") or []
     except (AttributeError, ValueError):
         return []  # a subclassed model has none before it was called
+    structure = getattr(model, "_%ss_struct" % side, None)
     names = getattr(model, side + "_names", None) or []
+    if isinstance(structure, dict):
+        names = sorted(structure)
     told: List[Dict[str, Any]] = []
     for index, tensor in enumerate(tensors):
         name = names[index] if index < len(names) else tensor.name
@@ -205,13 +208,21 @@ def _shape(shape: Any) -> List[Optional[int]]:
 
 def call(model: Any, arrays: List[Any]) -> List[Any]:
     """Return ``model(arrays, training=False)`` as a list of numpy arrays."""
-    inputs = arrays if len(arrays) > 1 else arrays[0]
+    inputs = arranged(model, arrays)
     eager = getattr(sys.modules.get("tensorflow"), "executing_eagerly", None)
     if eager is not None and not eager():
         outputs = model.predict_on_batch(inputs)  # a graph of TensorFlow 1 gives no numbers
     else:
         outputs = model(inputs, training=False)
     return [to_numpy(output) for output in flatten(outputs)]
+
+
+def arranged(model: Any, arrays: List[Any]) -> Any:
+    """Return *arrays*, in the order of the inputs, as the model takes them: one, list or dict."""
+    structure = getattr(model, "_inputs_struct", None)
+    if isinstance(structure, dict) and len(structure) == len(arrays):
+        return dict(zip(sorted(structure), arrays))
+    return arrays if len(arrays) > 1 else arrays[0]
 
 
 def flatten(outputs: Any) -> List[Any]:

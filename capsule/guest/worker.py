@@ -93,7 +93,7 @@ class Session(object):
         """Return ``model.predict(inputs, **options)``."""
         from . import kerases
 
-        inputs = arrays if len(arrays) > 1 else arrays[0]
+        inputs = kerases.arranged(self.model, arrays)
         outputs = self.model.predict(inputs, **dict({"verbose": 0}, **header["options"]))
         return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
 

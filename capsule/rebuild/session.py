@@ -18,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from capsule.errors import RestoreFailedError, WorkerError
+from capsule.errors import InputError, RestoreFailedError, WorkerError
 from capsule.guest import wire
 from capsule.manifest import Manifest
 from capsule.plan import Plan
-from capsule.rebuild.cache import cache_folder
+from capsule.rebuild.cache import cache_folder, discard
 
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv[1]); from capsule_guest.worker import main; main()"
@@ -63,17 +63,28 @@ def guest_folder() -> Path:
     sources = sorted(Path(guest.__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:20]
     folder = cache_folder() / "guest" / digest
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True, mode=0o700)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-        (temporary / "capsule_guest").mkdir()
-        for source in sources:
-            shutil.copyfile(source, temporary / "capsule_guest" / source.name)
-        try:
-            temporary.rename(folder)
-        except OSError:  # another process was faster, with the same files
-            shutil.rmtree(temporary, ignore_errors=True)
+    package = folder / "capsule_guest"
+    if _same_files(sources, package):
+        return folder
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    discard(folder)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+    (temporary / package.name).mkdir()
+    for source in sources:
+        shutil.copyfile(source, temporary / package.name / source.name)
+    try:
+        temporary.rename(folder)
+    except OSError:  # another process was faster, with the same files
+        discard(temporary)
     return folder
+
+
+def _same_files(sources: Sequence[Path], package: Path) -> bool:
+    """Tell whether *package* holds just what *sources* say: a folder alone proves nothing."""
+    try:
+        return all((package / s.name).read_bytes() == s.read_bytes() for s in sources)
+    except OSError:
+        return False
 
 
 class Worker:
@@ -82,6 +93,7 @@ class Worker:
     def __init__(self, interpreter: Path, manifest: Manifest) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="capsule-keras-")
         self._lock = threading.Lock()
+        self._broken = False
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
         self._process = subprocess.Popen(
             [str(interpreter), "-I", "-c", _BOOTSTRAP, str(guest_folder())],
@@ -105,13 +117,24 @@ class Worker:
         Raises WorkerError if the worker died, RestoreFailedError or WorkerError with the
         model's own message if it raised.
         """
+        for array in arrays:
+            if array.dtype.kind not in wire.KINDS:
+                raise WorkerError(f"no array of dtype {array.dtype} can be sent to the model")
         with self._lock:
+            if self._broken:
+                raise WorkerError("the worker was stopped in the midst of an answer: replay again")
             try:
                 wire.write_frame(self._requests, header, arrays)
                 frame = wire.read_frame(self._answers)
             except (OSError, ValueError, wire.WireError):
                 frame = None
+            except BaseException:
+                # Ctrl-C: its answer would be taken for the next one's.
+                self._broken = True
+                self._process.kill()
+                raise
         if frame is None:
+            self._broken = True
             raise WorkerError(self._obituary())
         answer, outputs = frame
         error = answer.get("error") if isinstance(answer, dict) else None
@@ -220,11 +243,7 @@ class RemoteModel:
         """
         import numpy
 
-        try:
-            with numpy.load(inputs, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise WorkerError(f"{inputs} can't be read as an npz file: {error}") from None
+        arrays = read_npz(inputs)
         names = self.input_names
         if len(arrays) != len(names):
             raise WorkerError(f"{inputs} holds {len(arrays)} arrays, the model takes {len(names)}")
@@ -270,6 +289,23 @@ class RemoteModel:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def read_npz(path: Path) -> dict[str, Any]:
+    """Return the arrays of an npz file by name; nothing is unpickled. Raises InputError."""
+    import numpy
+
+    try:
+        with path.open("rb") as stream:
+            if stream.read(4) != b"PK\x03\x04":
+                raise InputError(f"{path} is no npz file: write one with numpy.savez")
+        with numpy.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        told = str(error).splitlines()[0]
+        raise InputError(f"{path} can't be read as an npz file: {told}") from None
 
 
 def _shapes(tensors: list[dict[str, Any]]) -> Any:

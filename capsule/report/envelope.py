@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from capsule.verdict.finding import QUESTIONS
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
+    from capsule.artifact import Artifact
     from capsule.environment import Environment
     from capsule.errors import CapsuleError
     from capsule.manifest import ArtifactFacts
@@ -27,7 +28,7 @@ def envelope(command: str, results: Iterable[dict[str, Any]]) -> str:
 def result(
     path: str,
     *,
-    facts: ArtifactFacts | None = None,
+    facts: ArtifactFacts | Artifact | None = None,
     findings: Iterable[Finding] = (),
     error: CapsuleError | None = None,
     **more: Any,
@@ -50,7 +51,7 @@ def verdict_result(path: str, verdict: Verdict) -> dict[str, Any]:
     """Return the result of ``verify`` for one artifact."""
     return result(
         path,
-        facts=verdict.manifest.artifact,
+        facts=verdict.found,
         findings=verdict.findings,
         manifest="recorded",
         environment=environment_json(verdict.environment),
@@ -73,12 +74,13 @@ def replay_result(
 ) -> dict[str, Any]:
     """Return the result of ``replay``; *replayed* is None where nothing was built."""
     if replayed is None:
-        return result(path, error=error, environment=None, probe=None)
+        return result(path, error=error, environment=None, probe=None, functions=[],
+                      needs_building=[])  # fmt: skip
     built = replayed.built
     kept = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
     return result(
         path,
-        facts=replayed.manifest.artifact,
+        facts=replayed.artifact,
         findings=replayed.findings,
         error=error,
         environment=None if built is None else {
@@ -100,4 +102,5 @@ def replay_result(
 
 def error_result(path: str, error: CapsuleError) -> dict[str, Any]:
     """Return the result for an artifact of which nothing could be said."""
-    return result(path, error=error)
+    known = "none" if error.code == "manifest-missing" else None
+    return result(path, error=error, manifest=known, environment=None, verdict=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from capsule.artifact import identify
 from capsule.environment import Environment, environment_here
 from capsule.errors import ManifestError
-from capsule.manifest import Manifest
+from capsule.manifest import ArtifactFacts, Manifest
 from capsule.sidecar import read_manifest, sidecar_path
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.fit import Case, of_environment
@@ -34,6 +34,7 @@ class Verdict:
     keras: str
     capsule: str
     same: str
+    found: ArtifactFacts
 
     def answer(self, question: str) -> str:
         """Return the answer to one of ``keras``, ``capsule`` and ``same``."""
@@ -60,7 +61,9 @@ def judge(
 
     *given* are the names of custom objects that the caller will pass when loading.
     """
-    findings = [*_identity(path, manifest)]
+    form, size, sha256 = identify(path)
+    found = ArtifactFacts(path.name, form, size, sha256)
+    findings = [*_identity(found, manifest)]
     reaches = Reaches(manifest)
     findings += of_manifest(manifest, reaches)
     findings += of_environment(Case(manifest, reaches, environment))
@@ -70,7 +73,7 @@ def judge(
     if answers["capsule"] != "yes" and answers["same"] != "no":
         # A model that may not load can't be said to compute the same.
         answers["same"] = answers["capsule"]
-    return Verdict(path, manifest, environment, tuple(findings), **answers)
+    return Verdict(path, manifest, environment, tuple(findings), found=found, **answers)
 
 
 def _answer(findings: list[Finding], question: str) -> str:
@@ -78,14 +81,13 @@ def _answer(findings: list[Finding], question: str) -> str:
     return "no" if "fatal" in severities else "unknown" if "warning" in severities else "yes"
 
 
-def _identity(path: Path, manifest: Manifest) -> Iterable[Finding]:
-    _, _, sha256 = identify(path)
-    if sha256 != manifest.artifact.sha256:
+def _identity(found: ArtifactFacts, manifest: Manifest) -> Iterable[Finding]:
+    if found.sha256 != manifest.artifact.sha256:
         yield Finding(
-            "artifact-changed", "fatal", path.name,
-            f"{path.name} is not the file that its sidecar describes"
+            "artifact-changed", "fatal", found.name,
+            f"{found.name} is not the file that its sidecar describes"
             f" (saved as {manifest.artifact.name})",
-            expected=f"sha256:{manifest.artifact.sha256}", found=f"sha256:{sha256}",
+            expected=f"sha256:{manifest.artifact.sha256}", found=f"sha256:{found.sha256}",
             reach=("model",),
             remedy="restore the file, or save the model again under capsule",
             decides=QUESTIONS,
@@ -100,9 +102,11 @@ def manifest_of(
     Raises ArtifactError if the artifact is not there, ManifestError without a sidecar.
     """
     artifact = Path(path)
+    if not artifact.is_file():
+        identify(artifact)  # a missing model is the better message
     sidecar = Path(manifest) if manifest is not None else sidecar_path(artifact)
     if not sidecar.exists():
-        identify(artifact)  # a missing model is the better message
+        identify(artifact)
         raise ManifestError(
             f"{artifact} has no sidecar ({sidecar.name}): save it under capsule, or describe"
             f" the environment here with: capsule save {artifact}",

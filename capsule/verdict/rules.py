@@ -97,7 +97,7 @@ def value_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                     expected=str(kind), found="opaque",
                     reach=(*reaches.of_node[name], binding.name),
                     remedy=f"make {binding.name} inside the function, or import it",
-                    decides=("capsule",),
+                    decides=("keras", "capsule"),
                 )  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 
 from capsule.guest.kerases import LOSS_ALIASES
 from capsule.manifest import Binding, CarriedFunction, Manifest, alike, holds_value
-from capsule.verdict.facts import KERAS_NAMES, is_keras3, names_at_load
+from capsule.verdict.facts import KERAS_LOSSES, KERAS_NAMES, is_keras3, names_at_load
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.reach import Reaches, of_function, told
 
@@ -127,7 +128,11 @@ def name_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         node = manifest.nodes.get(function.node or "")
         if node is None or function.key is None:
             continue
-        lost = [b.name for b in node.names if b.how == "global" and _lost(b, given)]
+        lost = [
+            b.name
+            for b in node.names
+            if b.how == "global" and not hasattr(builtins, b.name) and _lost(b, given)
+        ]
         lost += [
             b.name
             for b in node.names
@@ -206,6 +211,20 @@ def loss_alias(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def loss_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """A loss given by a name that is in no list of those Keras 3 finds again in .h5."""
+    names = manifest.model.losses if manifest.model else ()
+    if is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
+        for name in names:
+            if name not in LOSS_ALIASES and name not in KERAS_LOSSES:
+                yield Finding(
+                    "loss-unknown", "warning", name,
+                    f"whether Keras 3 finds the loss {name!r} again is not known",
+                    reach=("model", "loss", name), remedy="load with compile=False",
+                    decides=QUESTIONS,
+                )  # fmt: skip
+
+
 def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A Lambda's mask function, which Keras 3 writes and does not read."""
     for function in manifest.functions if is_keras3(manifest.keras) else ():
@@ -233,5 +252,5 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES = (
     stored_alike, name_taken, by_name_only, defaults_lost, arguments_lost, elsewhere, name_lost,
-    closure_lost, loss_alias, mask_lost, safe_mode,
+    closure_lost, loss_alias, loss_unknown, mask_lost, safe_mode,
 )  # fmt: skip
