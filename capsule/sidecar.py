@@ -22,7 +22,11 @@ def sidecar_path(artifact: str | os.PathLike[str]) -> Path:
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
-    """Write the sidecar atomically: whoever looks sees the old one or the new one, whole."""
+    """Write the sidecar atomically: whoever looks sees the old one or the new one, whole.
+
+    Raises ManifestError, with the place, for one that could not be read again.
+    """
+    manifest_from_json(manifest.to_json())
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     # 0666 less the umask, as any file that the user makes.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

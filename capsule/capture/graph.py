@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -65,16 +66,22 @@ class ImportGraph:
     def add(self, value: Any) -> str | None:
         """Add a callable and all that it reaches; return its node's name, None if it has none."""
         binding = self._bind("", "global", value, set())
-        if binding.to is None:
+        target = binding.to
+        if target is None:
             return None
         self._drain()
-        if binding.attribute is None and self.nodes[binding.to].kind != "module":
-            return binding.to
-        name = f"{binding.to}:{binding.attribute}"
+        if binding.attribute is None and self.nodes[target].kind != "module":
+            return target
+        # A thing of a library: a node of its own, which imports it.
+        name = f"{target}:{binding.attribute}"
+        named = replace(binding, name=str(binding.attribute).rpartition(".")[2])
         self.nodes[name] = Node(
-            kind="function", module=binding.to, qualname=binding.attribute or "",
-            origin="reference", names=(binding,),
-        )  # fmt: skip
+            kind="function",
+            module=target,
+            qualname=binding.attribute or "",
+            origin="reference",
+            names=(named,),
+        )
         return name
 
     def _drain(self) -> None:

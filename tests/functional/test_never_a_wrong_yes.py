@@ -1,0 +1,94 @@
+"""Whatever a model carries: where verify says yes, it is so, in a fresh process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Installed
+
+SHAPES = Path(__file__).with_name("shapes.py")
+# Each file in a process of its own, forked from one that has imported TensorFlow: what one
+# load leaves behind must not help the next.
+CHECK = """
+import json, os, sys
+import numpy as np
+import capsule
+import tensorflow as tf
+
+def does(load, kept):
+    try:
+        y = load().predict(kept["x"], verbose=0)
+    except BaseException as error:
+        return [False, False, repr(error)[:200]]
+    return [True, bool(np.allclose(y, kept["y"], 1e-4, 1e-5)), ""]
+
+def check(path):
+    kept = np.load(os.path.splitext(path)[0] + ".npz")
+    verdict = capsule.verify(path)
+    plain = does(lambda: tf.keras.models.load_model(path, safe_mode=False), kept)
+    own = does(lambda: capsule.load(path, safe_mode=False), kept)
+    return [verdict.keras, verdict.capsule, verdict.same, plain, own]
+
+for path in sys.argv[1:]:
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.close(read)
+        with os.fdopen(write, "w") as stream:
+            json.dump(check(path), stream)
+            stream.flush()
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        print("RESULT", stream.read(), flush=True)
+    os.wait()
+"""
+# What must come back whole: the promise, and not only the absence of a lie.
+ALIVE = {
+    "pure", "same_lambda_twice", "one_factory_two_values", "helper_and_constants",
+    "closure_over_an_array", "closure_over_a_tuple", "closure_over_a_dict", "defaults",
+    "default_tuple", "keyword_only", "arguments", "named", "library_function",
+    "library_function_unknown_to_keras", "loss_function", "import_in_the_body",
+    "output_shape_function", "wrapped", "partial",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Installed], Path]:
+    made: dict[int, Path] = {}
+
+    def saved_by(installed: Installed) -> Path:
+        if installed.keras not in made:
+            folder = tmp_path_factory.mktemp(f"shapes{installed.keras}")
+            installed.capsule("save", str(SHAPES), str(folder), cwd=folder)
+            made[installed.keras] = folder
+        return made[installed.keras]
+
+    return saved_by
+
+
+def test_where_verify_says_yes_it_is_so(
+    keras: Installed, shapes: Callable[[Installed], Path], tmp_path: Path
+) -> None:
+    sidecars = sorted(shapes(keras).glob("*.capsule.json"))
+    paths = [path.with_name(path.name[: -len(".capsule.json")]) for path in sidecars]
+    assert len(paths) > 50
+    done = keras.run("-c", CHECK, *map(str, paths), cwd=tmp_path)
+    told = [line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    wrong, dead = [], []
+    for path, line in zip(paths, told):
+        says_keras, says_capsule, says_same, plain, own = json.loads(line)
+        if says_keras == "yes" and not plain[1]:
+            wrong.append((path.name, "keras", plain))
+        if says_capsule == "yes" and not own[0]:
+            wrong.append((path.name, "capsule", own))
+        if says_same == "yes" and not own[1]:
+            wrong.append((path.name, "same", own))
+        if path.stem in ALIVE and not (says_same == "yes" and own[1]):
+            dead.append((path.name, says_capsule, says_same, own))
+    assert len(told) == len(paths)
+    assert not wrong
+    assert not dead
