@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from capsule.environment.distributions import installed_versions, read_distributions
-from capsule.environment.reading import Environment, environment_here, live_environment
+from capsule.environment.here import environment_here
+from capsule.environment.reading import Environment, live_environment
 
 __all__ = [
     "Environment",

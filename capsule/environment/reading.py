@@ -13,7 +13,6 @@ from typing import Any
 
 from capsule.environment.distributions import installed_versions
 from capsule.environment.frameworks import KERAS, keras_provider
-from capsule.errors import EnvironmentUnknownError
 from capsule.guest import collector
 from capsule.manifest import ENVIRONMENT_VARIABLES, PlatformFacts, PythonFacts
 
@@ -78,29 +77,6 @@ def _settings_in_effect() -> dict[str, Any]:
         if module is not None:
             return {key: getattr(module, key)() for key in known if hasattr(module, key)}
     return {}
-
-
-def environment_here(python: str | os.PathLike[str] | None = None) -> Environment:
-    """Return the environment that a verdict is about when nothing else is said.
-
-    That is *python* if given; else this Python if it has Keras; else the active virtual
-    environment. Never capsule's own private one: EnvironmentUnknownError then asks.
-    """
-    # Imported only where another Python is started.
-    from capsule.environment.interpreters import of_interpreter
-
-    if python is not None:
-        return of_interpreter(python)
-    live = live_environment()
-    if live.has_keras:
-        return live
-    active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-    if active and Path(active).resolve() != Path(sys.prefix).resolve():
-        return of_interpreter(active)
-    raise EnvironmentUnknownError(
-        "capsule's own Python has no Keras and no virtual environment is active; "
-        "name the one to look at with --python INTERPRETER"
-    )
 
 
 def keras_settings() -> dict[str, Any]:
