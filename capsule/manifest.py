@@ -181,7 +181,8 @@ class ModelFacts:
     """The live model at save: its class, tensors, and what was not as it should be.
 
     ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` those given
-    as text; ``arguments`` the Lambda layers whose arguments JSON does not bring back.
+    as text; ``arguments`` the Lambda layers whose arguments JSON does not bring back;
+    ``adapted`` the layers with a table that they learned.
     """
 
     class_name: str
@@ -192,6 +193,7 @@ class ModelFacts:
     custom: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -292,6 +292,7 @@ def _model(data: Reader) -> model.ModelFacts:
         custom=data.texts("custom"),
         losses=data.texts("losses"),
         arguments=data.texts("arguments"),
+        adapted=data.texts("adapted"),
     )
 
 

@@ -16,6 +16,7 @@ Where = tuple[str, ...]
 
 # Keras keeps them under other names than its configuration does.
 _ATTRIBUTES = {"output_shape": ("_output_shape",), "mask": ("mask",)}
+_ADAPTED = ("IndexLookup", "IntegerLookup", "StringLookup", "TextVectorization", "Discretization")
 _CALLABLES = (
     "activation", "recurrent_activation", "kernel_initializer", "bias_initializer",
     "recurrent_initializer", "kernel_regularizer", "bias_regularizer", "activity_regularizer",
@@ -143,6 +144,7 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
     stateful: list[str] = []
     custom: set[str] = set()
     arguments: list[str] = []
+    adapted: list[str] = []
     if not getattr(model, "built", True):
         unbuilt.append(model.name)
     for where, layer in [((model.name,), model), *layers(model)]:
@@ -151,6 +153,8 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             unbuilt.append(path)
         if getattr(layer, "stateful", False):
             stateful.append(path)
+        if any(kind.__name__ in _ADAPTED for kind in type(layer).__mro__):
+            adapted.append(path)
         if not all(_comes_back(v) for v in (getattr(layer, "arguments", None) or {}).values()):
             arguments.append(path)
         for thing in (layer, *(getattr(layer, role, None) for role in _CALLABLES)):
@@ -173,6 +177,7 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             )
         ),
         arguments=tuple(arguments),
+        adapted=tuple(adapted),
     )
 
 

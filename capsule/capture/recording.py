@@ -186,15 +186,22 @@ def _functions(
             named = [v for role, v in compiled if (role, _name(v)) == (found.role, found.name)]
             value = named[0] if named else None
         add(found, value)
+    texts = artifact.texts
     # Keras writes these as a bare text, which nobody can tell from one of its own names.
     bare = [(w, r, f) for w, layer in by_path.items() for r, f in live.by_name_only(layer)]
     for where, role, value in [*bare, *(((), role, value) for role, value in compiled)]:
-        name = _name(value)
+        name = _stored_name(value, texts)
         if not isinstance(value, FunctionType) or (where, role, name) in known:
             continue
         if origins.is_user_code(value.__module__):
             add(Carried(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
+
+
+def _stored_name(value: Any, texts: set[str]) -> str:
+    """Return the text that Keras wrote for a function: registered ones bear their package."""
+    name = _name(value)
+    return next((text for text in sorted(texts) if text.endswith(f">{name}")), name)
 
 
 def _name(value: Any) -> str:

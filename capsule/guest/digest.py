@@ -12,7 +12,8 @@ def canonical(value: Any) -> bytes:
 
     Tuples and lists are one thing here, since Keras writes both as JSON arrays.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    # repr: Keras' own reader gives back values that are no JSON, which then match nothing.
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
     return text.encode("ascii")
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
+from typing import Any
 
 from capsule.guest.kerases import LOSS_ALIASES
 from capsule.manifest import Binding, CarriedFunction, Manifest, alike, holds_value
 from capsule.verdict.facts import KERAS_LOSSES, KERAS_NAMES, is_keras3, names_at_load
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.reach import Reaches, of_function, told
+
+# Every module has a __name__ of its own, so that one is lost like any other.
+_BUILTINS = frozenset(name for name in vars(builtins) if not name.startswith("__"))
 
 
 def stored_alike(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -131,7 +135,7 @@ def name_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         lost = [
             b.name
             for b in node.names
-            if b.how == "global" and not hasattr(builtins, b.name) and _lost(b, given)
+            if b.how == "global" and b.name not in _BUILTINS and _lost(b, given)
         ]
         lost += [
             b.name
@@ -177,8 +181,13 @@ def closure_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                     f"{told(function)} closes over {binding.name}, {why}",
                     reach=(*of_function(function), binding.name),
                     remedy="load it with capsule.load, which keeps the value",
-                    decides=("keras",),
+                    # Keras' reader changes bytes before anyone can tell whose they are.
+                    decides=("keras", "capsule") if _is_bytes(binding.value) else ("keras",),
                 )  # fmt: skip
+
+
+def _is_bytes(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == "bytes"
 
 
 def _closure_answer(binding: Binding, form: str) -> tuple[str, str] | None:
@@ -225,6 +234,17 @@ def loss_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
+def adapted(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Layers that learned a table, which not every format of Keras brings back."""
+    for layer in manifest.model.adapted if manifest.model else ():
+        yield Finding(
+            "adapted", "warning", layer,
+            f"{layer} has a table of its own, which Keras does not bring back from every format",
+            reach=("model", layer), remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=QUESTIONS,
+        )  # fmt: skip
+
+
 def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A Lambda's mask function, which Keras 3 writes and does not read."""
     for function in manifest.functions if is_keras3(manifest.keras) else ():
@@ -252,5 +272,5 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES = (
     stored_alike, name_taken, by_name_only, defaults_lost, arguments_lost, elsewhere, name_lost,
-    closure_lost, loss_alias, loss_unknown, mask_lost, safe_mode,
+    closure_lost, loss_alias, loss_unknown, adapted, mask_lost, safe_mode,
 )  # fmt: skip

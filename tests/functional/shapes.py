@@ -240,6 +240,30 @@ def loss_function():
 
 
 @case
+def registered_loss():
+    saving = K.saving if hasattr(K.saving, "register_keras_serializable") else K.utils
+
+    @saving.register_keras_serializable(package="lab")
+    def registered(a, b):
+        return tf.reduce_mean(tf.abs(a - b))
+
+    model = one(L.Dense(4))
+    model.compile("sgd", registered)
+    return model
+
+
+@case
+def own_name():
+    return one(L.Lambda(lambda x: x * float(len(__name__))))
+
+
+@case
+def closure_over_bytes():
+    raw = b"abc"
+    return one(L.Lambda(lambda x: x * len(raw)))
+
+
+@case
 def layer_class():
     return one(Twice())
 
