@@ -102,10 +102,10 @@ def manifest_of(
     Raises ArtifactError if the artifact is not there, ManifestError without a sidecar.
     """
     artifact = Path(path)
-    if not artifact.is_file():
+    if not os.path.isfile(artifact):
         identify(artifact)  # a missing model is the better message
     sidecar = Path(manifest) if manifest is not None else sidecar_path(artifact)
-    if not sidecar.exists():
+    if not os.path.exists(sidecar):
         identify(artifact)
         raise ManifestError(
             f"{artifact} has no sidecar ({sidecar.name}): save it under capsule, or describe"

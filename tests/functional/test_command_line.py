@@ -58,6 +58,18 @@ def test_an_empty_file_and_a_folder(
     one_sentence(keras3.capsule(command, str(tmp_path / name)), 2, name, "is a folder")
 
 
+def test_what_is_no_file_at_all(keras3: Installed, tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.h5")
+    one_sentence(keras3.capsule("verify", str(tmp_path / "pipe.h5")), 2, "pipe")
+    for path in (".", "/", "x" * 300 + ".h5"):
+        done = keras3.capsule("verify", path, cwd=tmp_path)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    one_sentence(keras3.capsule("save", str(tmp_path)), 2, "is a folder")
+
+
 @pytest.mark.parametrize("form", ["h5", "keras"])
 def test_a_truncated_model(keras3: Installed, samples: Samples, tmp_path: Path, form: str) -> None:
     whole = (samples(keras3) / f"doubling.{form}").read_bytes()
@@ -285,6 +297,13 @@ def test_save_runs_a_module(keras3: Installed, tmp_path: Path) -> None:
     done = keras3.capsule("save", "-m", "package.train", "a", "--b", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "['a', '--b'] __main__\n")
     one_sentence(keras3.capsule("save", "-m", "no_such", cwd=tmp_path), 2, "no_such")
+    done = keras3.capsule("save", "--no-probe", "-m", "package.train", "--help", "-m", "z",
+                          cwd=tmp_path)  # fmt: skip
+    assert done.stdout == "['--help', '-m', 'z'] __main__\n"
+    (tmp_path / "failing.py").write_text("raise ImportError('my own')\n")
+    done = keras3.capsule("save", "-m", "failing", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ImportError: my own" in done.stderr
 
 
 def test_an_existing_model_is_described_by_the_environment_here(

@@ -73,6 +73,71 @@ told["within"] = sidecar("within.keras")
     assert (told["after"], told["wrapped"], told["within"]) == (False, [], True)
 
 
+def test_hooks_within_hooks_keep_their_own_options(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+import threading
+model = small()
+capsule.hook(probe=False)
+capsule.save(model, "given.keras", probe=np.ones((3, 4), "float32"))
+model.save("outer.keras")
+def inside():
+    with capsule.hooked(source=False):
+        model.save("thread.keras")
+thread = threading.Thread(target=inside)
+with capsule.hooked(probe=True):
+    thread.start(); thread.join()
+    model.save("block.keras")
+told["given"] = len(read("given.keras")["probe"]["given"])
+told["outer"] = read("outer.keras")["probe"]["skipped"]
+told["thread"] = "lambda x: x * 2" in open("thread.keras.capsule.json").read()
+told["block"] = [read("block.keras")["probe"]["skipped"], "lambda x: x * 2" in open("block.keras.capsule.json").read()]
+""")  # fmt: skip
+    assert told["given"] == 1
+    assert told["outer"] == "left out as asked"
+    assert told["thread"] is False
+    assert told["block"] == [None, True]
+
+
+def test_a_probe_leaves_no_trace(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+class Counting(keras.layers.Layer):
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x
+model = small(Counting())
+layer = model.layers[-2]
+before = float(layer.get_weights()[0])
+np.random.seed(1)
+state = np.random.get_state()[1].tolist()
+capsule.save(model, "counting.keras")
+told["calls"] = float(layer.get_weights()[0]) - before
+told["random"] = np.random.get_state()[1].tolist() == state
+told["probe"] = read("counting.keras")["probe"]["skipped"]
+""")  # fmt: skip
+    assert told["calls"] == 0
+    assert told["random"] is True
+    assert "state" in told["probe"]
+
+
+def test_no_path_and_no_secret_of_the_machine_is_kept(keras: Installed, tmp_path: Path) -> None:
+    told, _ = run(keras, tmp_path, """
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONFIG = {"api_key": "sk-live-hunter2", "n": 3}
+ADDRESS = "https://bob:hunter2@host/x"
+KEY_DIM = 4
+model = small(keras.layers.Lambda(lambda x: x * len(HERE) * CONFIG["n"] * len(ADDRESS) * KEY_DIM),
+              keras.layers.Lambda(eval("lambda x: x + 1")))
+capsule.save(model, "secret.keras")
+told["text"] = open("secret.keras.capsule.json").read()
+""")  # fmt: skip
+    for part in (str(tmp_path), "hunter2", str(Path.home())):
+        assert part not in told["text"]
+    names = json.loads(told["text"])["nodes"]["__main__:<lambda>"]["names"]
+    assert {b["name"]: b["value"] for b in names}["KEY_DIM"] == 4
+
+
 def test_a_keras_imported_after_the_hook_is_captured(keras: Installed, tmp_path: Path) -> None:
     script = tmp_path / "later.py"
     script.write_text(
