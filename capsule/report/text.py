@@ -53,8 +53,8 @@ def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     for warning in verdict.manifest.warnings:
         yield f"  note: {warning}"
     yield ""
-    for question, label in _LABELS.items():
-        yield f"  {label:<14}{verdict.answer(question):<9}{_why(verdict, question)}".rstrip()
+    for (question, label), why in zip(_LABELS.items(), _reasons(verdict)):
+        yield f"  {label:<14}{verdict.answer(question):<9}{why}".rstrip()
     yield ""
     yield from _advice(verdict)
     unreached = [f for f in verdict.findings if f.code == "unreached"]
@@ -70,14 +70,19 @@ def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
         yield f"  {count}; nothing in the model reaches them (--verbose)"
 
 
-def _why(verdict: Verdict, question: str) -> str:
-    deciding = verdict.deciding(question)
-    if deciding:
-        more = f" (+{len(deciding) - 1} more, --verbose)" if len(deciding) > 1 else ""
-        return _brief(deciding[0]) + more
-    if question == "capsule" and verdict.capsule == "yes":
-        return _restored(verdict.manifest)
-    return ""
+def _reasons(verdict: Verdict) -> Iterator[str]:
+    """Give why each answer is what it is; a reason that stands above already is not repeated."""
+    told: list[Finding] = []
+    for question in _LABELS:
+        deciding = verdict.deciding(question)
+        if deciding:
+            more = f" (+{len(deciding) - 1} more, --verbose)" if len(deciding) > 1 else ""
+            yield "for the same reason" if deciding[0] in told else _brief(deciding[0]) + more
+            told.append(deciding[0])
+        elif question == "capsule" and verdict.capsule == "yes":
+            yield _restored(verdict.manifest)
+        else:
+            yield ""
 
 
 def _brief(finding: Finding) -> str:
