@@ -180,9 +180,9 @@ class Tensor:
 class ModelFacts:
     """The live model at save: its class, tensors, and what was not as it should be.
 
-    ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` those given
-    as text; ``arguments`` the Lambda layers whose arguments JSON does not bring back;
-    ``adapted`` the layers with a table that they learned.
+    ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` and
+    ``metrics`` those given as text; ``arguments`` the Lambda layers whose arguments JSON
+    does not bring back; ``adapted`` the layers with a table that they learned.
     """
 
     class_name: str
@@ -192,6 +192,7 @@ class ModelFacts:
     stateful: tuple[str, ...] = ()
     custom: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
 

@@ -291,6 +291,7 @@ def _model(data: Reader) -> model.ModelFacts:
         stateful=data.texts("stateful"),
         custom=data.texts("custom"),
         losses=data.texts("losses"),
+        metrics=data.texts("metrics"),
         arguments=data.texts("arguments"),
         adapted=data.texts("adapted"),
     )

@@ -53,7 +53,7 @@ _MANIFEST: dict[str, Any] = {
     },
     "model": {
         "class_name": "Sequential", "unbuilt": [], "stateful": [], "custom": [],
-        "losses": [], "arguments": [], "adapted": [],
+        "losses": [], "metrics": [], "arguments": [], "adapted": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
     },

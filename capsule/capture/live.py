@@ -171,14 +171,17 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
         unbuilt=tuple(unbuilt),
         stateful=tuple(stateful),
         custom=tuple(sorted(custom)),
-        losses=tuple(
-            sorted(
-                {leaf for leaf in _leaves(getattr(model, "loss", None)) if isinstance(leaf, str)}
-            )
-        ),
+        losses=_compiled_names(model, {"loss"}),
+        metrics=_compiled_names(model, {"metrics", "weighted_metrics"}),
         arguments=tuple(arguments),
         adapted=tuple(adapted),
     )
+
+
+def _compiled_names(model: Any, roles: set[str]) -> tuple[str, ...]:
+    """Return the losses or metrics that *model* was compiled with by a text."""
+    found = compiled_callables(model)
+    return tuple(sorted({leaf for role, leaf in found if role in roles and isinstance(leaf, str)}))
 
 
 def _comes_back(value: Any) -> bool:

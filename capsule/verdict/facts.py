@@ -43,6 +43,10 @@ KERAS_LOSSES = frozenset((
     "categorical_focal_crossentropy", "hinge", "squared_hinge", "huber", "log_cosh", "poisson",
     "kl_divergence", "cosine_similarity", "dice", "tversky", "ctc", "circle",
 ))  # fmt: skip
+KERAS_METRICS = KERAS_LOSSES | frozenset((
+    "accuracy", "acc", "mse", "mae", "mape", "msle", "binary_accuracy", "categorical_accuracy",
+    "sparse_categorical_accuracy", "top_k_categorical_accuracy",
+))  # fmt: skip
 KERAS_NAMES = KERAS_LOSSES | frozenset((
     "relu", "relu6", "elu", "selu", "gelu", "celu", "glu", "leaky_relu", "sigmoid",
     "hard_sigmoid", "log_sigmoid", "softmax", "log_softmax", "softplus", "softsign", "swish",

@@ -8,7 +8,7 @@ from typing import Any
 
 from capsule.guest.kerases import LOSS_ALIASES
 from capsule.manifest import Binding, CarriedFunction, Manifest, alike, holds_value
-from capsule.verdict.facts import KERAS_LOSSES, KERAS_NAMES, is_keras3, names_at_load
+from capsule.verdict.facts import KERAS_LOSSES, KERAS_METRICS, KERAS_NAMES, is_keras3, names_at_load
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.reach import Reaches, of_function, told
 
@@ -220,18 +220,19 @@ def loss_alias(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def loss_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """A loss given by a name that is in no list of those Keras 3 finds again in .h5."""
-    names = manifest.model.losses if manifest.model else ()
-    if is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
-        for name in names:
-            if name not in LOSS_ALIASES and name not in KERAS_LOSSES:
-                yield Finding(
-                    "loss-unknown", "warning", name,
-                    f"whether Keras 3 finds the loss {name!r} again is not known",
-                    reach=("model", "loss", name), remedy="load with compile=False",
-                    decides=QUESTIONS,
-                )  # fmt: skip
+def name_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Losses and metrics by a text that is in no list of those Keras finds again in .h5."""
+    if manifest.model is None or manifest.artifact.format != "keras-h5":
+        return
+    losses = KERAS_LOSSES | LOSS_ALIASES.keys()
+    unknown = [("loss", name) for name in manifest.model.losses if name not in losses]
+    unknown += [("metrics", name) for name in manifest.model.metrics if name not in KERAS_METRICS]
+    for role, name in unknown:
+        yield Finding(
+            "name-unknown", "warning", name,
+            f"whether Keras finds {name!r} again, given as {role}, is not known",
+            reach=("model", role, name), remedy="load with compile=False", decides=QUESTIONS,
+        )  # fmt: skip
 
 
 def adapted(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -272,5 +273,5 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES = (
     stored_alike, name_taken, by_name_only, defaults_lost, arguments_lost, elsewhere, name_lost,
-    closure_lost, loss_alias, loss_unknown, adapted, mask_lost, safe_mode,
+    closure_lost, loss_alias, name_unknown, adapted, mask_lost, safe_mode,
 )  # fmt: skip
