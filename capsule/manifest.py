@@ -98,10 +98,11 @@ class DistributionFacts:
 class Binding:
     """An edge of the import graph: what a name of a function stood for.
 
-    ``how`` is global, closure, default, keyword-default, import or attribute. Either
-    ``to`` names a node (with ``attribute`` to take from a module), or ``value`` holds
-    plain data, or ``missing`` says that nobody defined it. ``attributes`` are the
-    chains used of it.
+    ``how`` is global, closure, default, keyword-default, import or attribute; base or
+    body for what a class or a decorated function needs to be made; part, argument,
+    keyword or item for what an object is made of. Either ``to`` names a node (with
+    ``attribute`` to take from a module), or ``value`` holds plain data, or ``missing``
+    says that nobody defined it. ``attributes`` are the chains used of it.
     """
 
     name: str
@@ -129,7 +130,13 @@ class Code:
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the import graph: a lambda, function or class of the user's, or a module."""
+    """A node of the import graph: a definition of the user's, an object, or a module.
+
+    ``kind`` is lambda, function, class or module, or of an object call (the result of
+    calling a function), instance, list, tuple, set, frozenset or dict. ``decorated``
+    source makes the function with its decorators; ``lifted`` source was made from the
+    code, since there was none.
+    """
 
     kind: str
     module: str = ""
@@ -143,6 +150,8 @@ class Node:
     reason: str | None = None
     futures: tuple[str, ...] = ()
     package: bool = False
+    decorated: bool = False
+    lifted: bool = False
     code: Code | None = None
     names: tuple[Binding, ...] = ()
 
@@ -246,6 +255,9 @@ class Manifest:
         return json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+_DEFINES = ("kind", "source", "futures", "decorated", "distribution")
+
+
 def alike(nodes: dict[str, Node], one: str, other: str) -> bool:
     """Tell whether two nodes define the same: source, values, and all that they reach."""
     seen: set[tuple[str, str]] = set()
@@ -256,12 +268,9 @@ def alike(nodes: dict[str, Node], one: str, other: str) -> bool:
             continue
         seen.add(pair)
         a, b = nodes[pair[0]], nodes[pair[1]]
-        if (a.kind, a.source, a.futures, len(a.names)) != (
-            b.kind,
-            b.source,
-            b.futures,
-            len(b.names),
-        ):
+        if any(getattr(a, field) != getattr(b, field) for field in _DEFINES):
+            return False
+        if len(a.names) != len(b.names):
             return False
         if a.kind == "module" or (a.source is None and a.code != b.code):
             return False

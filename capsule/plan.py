@@ -22,6 +22,7 @@ _RUN = (
     "source",
     "futures",
     "package",
+    "decorated",
     "names",
 )
 

@@ -190,7 +190,7 @@ def check_module(data: Reader, key: str, name: str) -> None:
 
 
 def _node(data: Reader, name: str) -> model.Node:
-    kind = data.choice("kind", ("lambda", "function", "class", "module"))
+    kind = data.choice("kind", KINDS)
     source = data.optional_text("source")
     if kind == "module":
         check_module(data, "kind", name)
@@ -215,6 +215,8 @@ def _node(data: Reader, name: str) -> model.Node:
         reason=data.optional_text("reason"),
         futures=data.texts("futures", optional=True),
         package=data.flag("package"),
+        decorated=data.flag("decorated"),
+        lifted=data.flag("lifted"),
         code=_code(data.object("code")) if "code" in data.names else None,
         names=data.objects("names", _binding),
     )
@@ -226,7 +228,15 @@ def _code(data: Reader) -> model.Code:
     )
 
 
-HOWS = ("global", "closure", "default", "keyword-default", "import", "attribute")
+KINDS = (
+    "lambda", "function", "class", "module",
+    "call", "instance", "list", "tuple", "set", "frozenset", "dict",
+)  # fmt: skip
+HOWS = (
+    "global", "closure", "default", "keyword-default", "import", "attribute", "base", "body",
+    "part", "argument", "keyword", "item",
+)  # fmt: skip
+_NAMED = ("global", "closure", "default", "keyword-default", "base", "body", "keyword")
 VALUE_DEPTH = 4 * values.DEPTH_LIMIT  # each container is written as an object in a list
 
 
@@ -247,7 +257,7 @@ def _shallow(data: Reader, value: JSON) -> JSON:
 
 def _binding(data: Reader) -> model.Binding:
     name, how = data.text("name"), data.choice("how", HOWS)
-    if how in ("global", "closure", "default", "keyword-default") and not name.isidentifier():
+    if how in _NAMED and not name.isidentifier():
         raise data.bad("name", f"{name[:80]!r} is no name")
     return model.Binding(
         name=name,

@@ -27,6 +27,8 @@ class Code:
     first_line: int
     flags: int
     argument_count: int
+    positional_only_count: int
+    keyword_only_count: int
     variables: tuple[str, ...]
     free: tuple[str, ...]
     cells: tuple[str, ...]
@@ -53,6 +55,8 @@ def adapt(code: CodeType) -> Code:
         first_line=code.co_firstlineno,
         flags=code.co_flags,
         argument_count=code.co_argcount,
+        positional_only_count=code.co_posonlyargcount,
+        keyword_only_count=code.co_kwonlyargcount,
         variables=code.co_varnames,
         free=code.co_freevars,
         cells=code.co_cellvars,

@@ -12,6 +12,7 @@ _FREE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF", "LOAD_CLOSU
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORE = {"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL", "STORE_FAST_LOAD_FAST"}
 _LOCAL = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"}
+_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 
 @dataclass
@@ -42,8 +43,11 @@ class Uses:
         self.imports.extend(other.imports)
 
 
-def names_used(code: Code) -> Uses:
-    """Return what *code*, and all code nested in it, uses."""
+def names_used(code: Code, *, nested: bool = True) -> Uses:
+    """Return what *code* uses; all code nested in it too, unless *nested* is False.
+
+    Comprehensions run with what they stand in, so their code always counts.
+    """
     uses = Uses()
     bound: dict[str, Import] = {}
     stream = code.instructions
@@ -61,7 +65,8 @@ def names_used(code: Code) -> Uses:
         elif instruction.name in _LOCAL and name in bound:
             bound[name].attributes.update(_chain(stream, index + 1))
     for inner in code.nested:
-        uses.add(names_used(inner), code.free)
+        if nested or inner.name in _COMPREHENSIONS:
+            uses.add(names_used(inner), code.free)
     return uses
 
 

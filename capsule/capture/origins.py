@@ -39,6 +39,7 @@ class Origins:
         self._folders: dict[str, Path] | None = None
         self._records: dict[Path, str] = {}
         self._known: dict[str, Origin] = {}
+        self._files: dict[str, bool] = {}
         self._standard = [
             Path(p) for p in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
         ]
@@ -51,7 +52,27 @@ class Origins:
 
     def is_user_code(self, name: str | None) -> bool:
         """Tell whether a module's functions must be taken along, not imported again."""
-        return name is None or self.of(name).kind in ("local", "main")
+        return name is None or self.of(name).kind in ("local", "main", "missing")
+
+    def is_users(self, value: Any) -> bool:
+        """Tell whether a function or class is the user's own: by its module, and its file.
+
+        Decorators of libraries lend their own functions the user's names.
+        """
+        code = getattr(value, "__code__", None)
+        if code is not None and self._is_installed(code.co_filename):
+            return False
+        return self.is_user_code(value.__module__)
+
+    def _is_installed(self, filename: str) -> bool:
+        if filename not in self._files:
+            path = Path(filename)
+            self._files[filename] = (
+                "site-packages" in path.parts
+                or "dist-packages" in path.parts
+                or any(folder in path.parents for folder in self._standard)
+            )
+        return self._files[filename]
 
     def _find(self, name: str) -> Origin:
         if name == "__main__":
@@ -183,4 +204,10 @@ def _candidates(value: Any) -> list[tuple[str, str]]:
         places += [(".".join(parts[: n + 1]), called) for n in range(len(parts))]
         if parts[0] == "jax":
             places.insert(0, ("jax.numpy", called))
+    # Types of numbers are objects under their own names: tf.float32, torch.float32.
+    own = getattr(value, "name", None)
+    if isinstance(own, str) and not callable(value):
+        places.append((type(value).__module__.split(".")[0], own))
+    if "dtype" in type(value).__name__ and str(value).startswith("torch."):
+        places.append(("torch", str(value)[6:]))
     return places

@@ -1,16 +1,18 @@
-"""The exact source text of one function, checked by compiling it again."""
+"""The exact source text of a function or class, checked by compiling it again."""
 
 from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import linecache
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Union
+from typing import Any, Union
 
-from capsule.guest.compiling import RestoreError, compile_shell, same_code
+from capsule.guest.compiling import RestoreError, compile_definition, same_code
 
 
 def futures_of(code: CodeType) -> tuple[str, ...]:
@@ -25,20 +27,26 @@ def futures_of(code: CodeType) -> tuple[str, ...]:
     )
 
 
-Definition = Union[ast.Lambda, ast.FunctionDef]
+Definition = Union[ast.Lambda, ast.FunctionDef, ast.ClassDef]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Source text that makes exactly the function's code, or None and the reason."""
+    """Source text that makes exactly what is live, or None and the reason.
+
+    ``code`` is, for a class or a decorated function, what defines it when run; ``bases``
+    are the bases whose names mean something only where the class stood.
+    """
 
     text: str | None
     line: int | None = None
     reason: str | None = None
+    code: CodeType | None = None
+    bases: tuple[int, ...] = ()
 
 
 class SourceFinder:
-    """Finds the text of functions; each file is read and parsed once."""
+    """Finds the text of definitions; each file is read and parsed once."""
 
     def __init__(self) -> None:
         self._files: dict[str, _File | None] = {}
@@ -46,38 +54,99 @@ class SourceFinder:
     def find(self, function: FunctionType) -> Source:
         """Return the text of *function*: the lambda or def alone, not its whole line."""
         code = function.__code__
-        parsed = self._parse(code.co_filename, function)
+        parsed = self._parse(code.co_filename, function.__globals__)
         if parsed is None:
             return Source(None, None, f"no source text exists for {code.co_filename}")
         for node in parsed.definitions.get(code.co_firstlineno, []):
             text = _segment(parsed.lines, node)
-            if text is not None and compiles_to(text, code, parsed.imported):
+            if text is not None and parsed.makes(text, node, function):
                 return Source(text, node.lineno)
-        told = f"line {code.co_firstlineno} of the source is not what runs (changed since?)"
+        return Source(None, None, _changed(code))
+
+    def find_decorated(self, function: FunctionType) -> Source:
+        """Return the text of a def with its decorators, where *function* is what they got."""
+        code = function.__code__
+        parsed = self._parse(code.co_filename, function.__globals__)
+        for node in parsed.definitions.get(code.co_firstlineno, []) if parsed else []:
+            if not isinstance(node, ast.FunctionDef) or not node.decorator_list or parsed is None:
+                continue
+            plain, text = _segment(parsed.lines, node), _segment(parsed.lines, node, whole=True)
+            if plain is None or text is None or not parsed.makes(plain, node, function):
+                continue
+            made = _defining(text, code.co_freevars, code, parsed.imported, whole=True)
+            if made is not None:
+                return Source(text, node.lineno, code=made)
+        return Source(None, None, "it has no decorators in the source that made it what it is")
+
+    def find_class(self, kind: type) -> Source:
+        """Return the text of the class *kind*, whose methods must be those of the source."""
+        methods = methods_of(kind)
+        module = sys.modules.get(kind.__module__)
+        files = [m.__code__.co_filename for m in methods if m.__code__.co_filename != "<string>"]
+        filename = files[0] if files else getattr(module, "__file__", None)
+        scope = methods[0].__globals__ if methods else vars(module) if module else {}
+        parsed = self._parse(filename, scope) if filename else None
+        if parsed is None or filename is None:
+            return Source(None, None, f"no source text exists for the class {kind.__name__}")
+        free = free_variables(methods)
+        told = f"{kind.__name__} is not what its source says (changed since?)"
+        for node in reversed(parsed.classes.get(kind.__name__, [])):
+            text = _segment(parsed.lines, node, whole=True)
+            bases = _placed(node, kind, scope)
+            sample = methods[0].__code__ if methods else None
+            made = text and _defining(text, free, sample, parsed.imported, bases=bases)
+            if not text or not made:
+                continue
+            wrong = _other_methods(node, methods, made, filename)
+            if wrong is None:
+                return Source(text, node.lineno, code=made, bases=bases)
+            told = f"{kind.__name__}.{wrong} is not what the class' source says"
         return Source(None, None, told)
 
-    def _parse(self, filename: str, function: FunctionType) -> _File | None:
+    def _parse(self, filename: str, scope: dict[str, Any]) -> _File | None:
         if filename not in self._files:
-            lines = linecache.getlines(filename, function.__globals__)
-            self._files[filename] = _index(lines) if lines else None
+            lines = linecache.getlines(filename, scope)
+            self._files[filename] = _index(lines, filename, scope) if lines else None
         return self._files[filename]
+
+
+def _changed(code: CodeType) -> str:
+    return f"line {code.co_firstlineno} of the source is not what runs (changed since?)"
 
 
 @dataclass(frozen=True)
 class _File:
-    """A parsed file: lines, definitions by the line their code starts at, imported names."""
+    """A parsed file: lines, definitions by the line their code starts at, imported names.
+
+    ``rewritten`` are the code objects of a module that pytest compiled its own way.
+    """
 
     lines: list[str]
     definitions: dict[int, list[Definition]]
+    classes: dict[str, list[ast.ClassDef]]
     imported: frozenset[str]
+    rewritten: tuple[CodeType, ...] = ()
+
+    def makes(self, text: str, node: Definition, function: FunctionType) -> bool:
+        """Tell whether *text*, of *node*, compiles under this Python to what *function* runs."""
+        code = function.__code__
+        if compiles_to(text, code, self.imported):
+            return True
+        if not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
+            return False  # what pytest left alone is as it was
+        return any(
+            one.co_firstlineno == code.co_firstlineno and same_code(one, code)
+            for one in self.rewritten
+        )
 
 
-def _index(lines: list[str]) -> _File | None:
+def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | None:
     try:
         tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError):
         return None  # notebook magics, or a file replaced by something else
     found: dict[int, list[Definition]] = {}
+    classes: dict[str, list[ast.ClassDef]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda):
             found.setdefault(node.lineno, []).append(node)
@@ -85,7 +154,31 @@ def _index(lines: list[str]) -> _File | None:
             # A decorated function's code starts at its first decorator.
             for line in {node.lineno, *(d.lineno for d in node.decorator_list)}:
                 found.setdefault(line, []).append(node)
-    return _File(lines, found, frozenset(_imported(tree.body)))
+        elif isinstance(node, ast.ClassDef):
+            classes.setdefault(node.name, []).append(node)
+    imported = frozenset(_imported(tree.body))
+    return _File(lines, found, classes, imported, rewritten_by_pytest(lines, filename, scope))
+
+
+def rewritten_by_pytest(
+    lines: list[str], filename: str, scope: dict[str, Any]
+) -> tuple[CodeType, ...]:
+    """Return the code of a test module as pytest compiles it, its asserts explained.
+
+    What a plain assert does is the same, so the plain text stands for it.
+    """
+    rewrite = sys.modules.get("_pytest.assertion.rewrite")
+    hook = getattr(rewrite, "AssertionRewritingHook", None)
+    if rewrite is None or hook is None or not isinstance(scope.get("__loader__"), hook):
+        return ()
+    text = "".join(lines)
+    tree = ast.parse(text)
+    rewrite.rewrite_asserts(tree, text.encode("utf-8"), filename, scope["__loader__"].config)
+    waiting, found = [compile(tree, filename, "exec", dont_inherit=True)], []
+    for code in waiting:  # grows while it is walked
+        found.append(code)
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return tuple(found)
 
 
 def _imported(statements: Sequence[ast.stmt]) -> Iterator[str]:
@@ -101,10 +194,13 @@ def _imported(statements: Sequence[ast.stmt]) -> Iterator[str]:
             yield from _imported([*inner, *(node for h in handlers for node in h.body)])
 
 
-def _segment(lines: list[str], node: Definition) -> str | None:
+def _segment(lines: list[str], node: Definition, *, whole: bool = False) -> str | None:
+    """Return a definition's text; *whole* takes its decorators along."""
     if node.end_lineno is None or node.end_col_offset is None:
         return None
-    chosen = [line.encode("utf-8") for line in lines[node.lineno - 1 : node.end_lineno]]
+    decorators = getattr(node, "decorator_list", []) if whole else []
+    first = min([node.lineno, *(d.lineno for d in decorators)])
+    chosen = [line.encode("utf-8") for line in lines[first - 1 : node.end_lineno]]
     chosen[-1] = chosen[-1][: node.end_col_offset]
     if isinstance(node, ast.Lambda):
         # Columns count bytes. A def keeps its indentation: its text may span strings.
@@ -117,11 +213,97 @@ def compiles_to(text: str, code: CodeType, imported: Iterable[str] = ()) -> bool
 
     *imported* are the names that its module imported.
     """
-    used = [name for name in code.co_names if name in set(imported)]
+    made = _defining(text, code.co_freevars, code, imported)
+    return made is not None and any(same_code(one, code) for one in made.co_consts)
+
+
+def _defining(
+    text: str,
+    free: Iterable[str],
+    sample: CodeType | None,
+    imported: Iterable[str],
+    *,
+    whole: bool = False,
+    bases: Iterable[int] = (),
+) -> CodeType | None:
+    """Return the code that makes what *text* defines, None if it compiles to nothing such."""
+    used = [name for name in imported if sample is None or whole or name in sample.co_names]
+    futures = futures_of(sample) if sample is not None else ()
     try:
-        shell = compile_shell(
-            text, "<check>", code.co_freevars, futures_of(code), {"__name__": ""}, used
-        )
+        made, _ = compile_definition(text, "<check>", free, futures, used, whole, bases)
     except (RestoreError, RecursionError):
+        return None
+    return made
+
+
+def methods_of(kind: type) -> list[FunctionType]:
+    """Return the functions of a class' own body, those inside properties and wrappers too."""
+    found = []
+    for value in vars(kind).values():
+        parts = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
+        for part in parts:
+            while not isinstance(part, FunctionType) and part is not None:
+                inner = (getattr(part, name, None) for name in _WRAPPED)
+                part = next((one for one in inner if callable(one)), None)
+            wrapped = part
+            while isinstance(wrapped, FunctionType):
+                found.append(wrapped)
+                wrapped = getattr(wrapped, "__wrapped__", None)
+    return found
+
+
+_WRAPPED = ("__func__", "__wrapped__", "python_function", "func")
+
+
+def free_variables(methods: Iterable[FunctionType]) -> dict[str, Any]:
+    """Return the variables around a class that its methods close over, with their cells."""
+    found: dict[str, Any] = {}
+    for method in methods:
+        for name, cell in zip(method.__code__.co_freevars, method.__closure__ or ()):
+            if name != "__class__":
+                found.setdefault(name, cell)
+    return found
+
+
+def _placed(node: ast.ClassDef, kind: type, scope: dict[str, Any]) -> tuple[int, ...]:
+    """Return the numbers of the bases whose expression cannot be found among the globals."""
+    return tuple(
+        number
+        for number, base in enumerate(node.bases)
+        if number < len(kind.__bases__) and not _resolves(base, scope)
+    )
+
+
+def _resolves(expression: ast.expr, scope: dict[str, Any]) -> bool:
+    parts: list[str] = []
+    while isinstance(expression, ast.Attribute):
+        parts.insert(0, expression.attr)
+        expression = expression.value
+    if not isinstance(expression, ast.Name) or expression.id not in {**vars(builtins), **scope}:
         return False
-    return same_code(shell.function.__code__, code)
+    value = scope.get(expression.id, getattr(builtins, expression.id, None))
+    for part in parts:
+        value = getattr(value, part, None)
+    return isinstance(value, type)
+
+
+def _other_methods(
+    node: ast.ClassDef, methods: list[FunctionType], made: CodeType, filename: str
+) -> str | None:
+    """Return the name of a method that the class' source does not make, None if there is none."""
+    body = next(c for c in made.co_consts if isinstance(c, CodeType) and c.co_name == node.name)
+    own = [constant for constant in body.co_consts if isinstance(constant, CodeType)]
+    stored = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    for method in methods:
+        code = method.__code__
+        inside = first <= code.co_firstlineno <= (node.end_lineno or first)
+        if code.co_filename != filename or not inside:
+            # Made by a decorator, or named in the body: else somebody put it there later.
+            elsewhere = code.co_filename != filename or code.co_name in stored
+            if elsewhere or hasattr(method, "__wrapped__"):
+                continue
+            return code.co_name
+        if not any(same_code(one, code) for one in own):
+            return code.co_name
+    return None

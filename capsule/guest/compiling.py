@@ -1,4 +1,4 @@
-"""Source text of one function to its code, as the Python that runs this compiles it.
+"""Source text of one definition to its code, as the Python that runs this compiles it.
 
 The capture compiles with this too: that the source makes the same code as the live
 function is how the two are known to agree.
@@ -7,11 +7,14 @@ function is how the two are known to agree.
 import __future__
 
 import ast
-import builtins
 import types
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 WRAPPER = "__capsule__"
+# Names for what a class statement says in words that mean something only where it stood.
+BASE = "__base%d__"
+# Registering is for plain Keras, and would outlive the load.
+_REGISTERS = "register_keras_serializable"
 
 
 class RestoreError(Exception):
@@ -19,7 +22,7 @@ class RestoreError(Exception):
 
 
 class Shell(object):
-    """A function just made, with the means to fill its closure cells; None if it has none to."""
+    """Something just defined, with the means to fill its closure cells; None if it has none to."""
 
     def __init__(self, function: Any, bind: Optional[Callable[[str, Any], None]]) -> None:
         self.function = function
@@ -33,8 +36,40 @@ def compile_shell(
     futures: Iterable[str],
     namespace: Dict[str, Any],
     imported: Iterable[str] = (),
+    given: Optional[Dict[str, Any]] = None,
+    whole: bool = False,
+    bases: Iterable[int] = (),
 ) -> Shell:
-    """Compile *source* (one lambda or def) and return it as a Shell in *namespace*.
+    """Compile *source* (one lambda, def or class) and return it as a Shell in *namespace*.
+
+    See compile_definition. *given* are closure values that a class or a decorated def
+    needs while it is being defined.
+    """
+    code, name = compile_definition(source, filename, freevars, futures, imported, whole, bases)
+    wrap = types.FunctionType(code, namespace)
+    taken = name in namespace
+    before = namespace.get(name)
+    defined, bind = wrap(given or {})
+    # Under its name something else may have stood: what does is for the bindings to say.
+    if taken:
+        namespace[name] = before
+    else:
+        namespace.pop(name, None)
+    return Shell(defined, bind)
+
+
+def compile_definition(
+    source: str,
+    filename: str,
+    freevars: Iterable[str],
+    futures: Iterable[str],
+    imported: Iterable[str] = (),
+    whole: bool = False,
+    bases: Iterable[int] = (),
+) -> Tuple[types.CodeType, str]:
+    """Return the code of a function that makes what *source* defines, and the name it gives it.
+
+    Nothing is run.
 
     *futures* are the ``__future__`` features of its module, by name: their flags are
     other numbers in other Pythons. *imported* are the global names that its module
@@ -43,27 +78,40 @@ def compile_shell(
 
     Decorators, annotations and default values are left out: the function captured was
     the one behind its decorators, and its defaults are set from what was recorded.
-    Raises RestoreError where the text is not one function.
+    *whole* keeps decorators and defaults, for what only they can make. Of a class all is
+    kept but the annotations of its methods; *bases* are the numbers of those that are
+    given as ``BASE`` names. Raises RestoreError where the text is not one definition.
     """
     tree = _parse(source, filename)
     names = list(freevars)
     if not all(name.isidentifier() for name in names):
         raise RestoreError("the closure of %s has names that are none" % filename)
     body: List[ast.stmt] = []
-    if names:
-        body.append(_statement("%s = None" % " = ".join(names)))
+    for free in names:
+        body.append(_statement("%s = __given__.get(%r)" % (free, free)))
+    name = ""
     if isinstance(tree, ast.Lambda):
         _strip_arguments(tree.args)
         body.append(ast.Assign(targets=[ast.Name(id="__made__", ctx=ast.Store())], value=tree))
     else:
-        _strip_arguments(tree.args)
-        tree.decorator_list = []
-        tree.returns = None
+        if tree.name not in names:
+            # It finds itself where it stood: among the globals, never in a closure.
+            body.insert(0, _statement("global " + tree.name))
+        if isinstance(tree, ast.ClassDef):
+            _prepare_class(tree, bases)
+        elif whole:
+            tree.decorator_list = [d for d in tree.decorator_list if not _registers(d)]
+            _strip_annotations(tree)
+        else:
+            _strip_arguments(tree.args)
+            _strip_annotations(tree)
+            tree.decorator_list = []
         body.append(tree)
-        body.append(_statement("__made__ = %s" % tree.name))
+        name = tree.name
+        body.append(_statement("__made__ = %s" % name))
     body.append(_statement(_binder(names)))
     body.append(_statement("return __made__, __bind__", in_function=True))
-    wrapper = _statement("def %s(): pass" % WRAPPER)
+    wrapper = _statement("def %s(__given__): pass" % WRAPPER)
     wrapper.body = body
     module = _statement("", whole=True)
     module.body = [wrapper]
@@ -76,11 +124,29 @@ def compile_shell(
         code = compile(module, filename, "exec", _flags(futures), True)
     except (SyntaxError, ValueError) as error:
         raise RestoreError("the source of %s does not compile here: %s" % (filename, error))
-    scratch: Dict[str, Any] = {"__builtins__": builtins, "__name__": namespace.get("__name__")}
-    exec(code, scratch)  # runs the wrapper's def alone: nothing of the source yet
-    wrap = types.FunctionType(scratch[WRAPPER].__code__, namespace)
-    function, bind = wrap()
-    return Shell(function, bind)
+    made = next(
+        constant
+        for constant in code.co_consts
+        if isinstance(constant, types.CodeType) and constant.co_name == WRAPPER
+    )
+    return made, name
+
+
+def _prepare_class(tree: ast.ClassDef, bases: Iterable[int]) -> None:
+    for number in bases:
+        if number < len(tree.bases):
+            tree.bases[number] = ast.Name(id=BASE % number, ctx=ast.Load())
+    tree.decorator_list = [d for d in tree.decorator_list if not _registers(d)]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            _prepare_class(node, ())
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            _strip_annotations(node)
+
+
+def _registers(decorator: ast.expr) -> bool:
+    called: Any = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return _REGISTERS in (getattr(called, "attr", None), getattr(called, "id", None))
 
 
 def _flags(futures: Iterable[str]) -> int:
@@ -98,8 +164,8 @@ def _binder(names: List[str]) -> str:
     return "\n".join(lines + [" return None"])
 
 
-def _parse(source: str, filename: str) -> Union[ast.Lambda, ast.FunctionDef]:
-    """Return the Lambda or FunctionDef node that is *source*, lines as in the text."""
+def _parse(source: str, filename: str) -> Any:
+    """Return the node of the one lambda, def or class that is *source*, lines as in the text."""
     attempts = [("(\n" + source + "\n)", "eval"), ("if 1:\n" + source, "exec"), (source, "exec")]
     for text, mode in attempts:
         try:
@@ -112,10 +178,10 @@ def _parse(source: str, filename: str) -> Union[ast.Lambda, ast.FunctionDef]:
             node, shift = _only(tree.body[0].body), -1
         else:
             node, shift = _only(tree.body), 0
-        if isinstance(node, (ast.Lambda, ast.FunctionDef)):
+        if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.ClassDef)):
             ast.increment_lineno(node, shift)
             return node
-    raise RestoreError("the source of %s is not one function" % filename)
+    raise RestoreError("the source of %s is not one definition" % filename)
 
 
 def _only(body: List[ast.stmt]) -> Optional[ast.stmt]:
@@ -133,6 +199,12 @@ def _statement(text: str, in_function: bool = False, whole: bool = False) -> Any
 def _strip_arguments(arguments: ast.arguments) -> None:
     arguments.defaults = [_nothing() for _ in arguments.defaults]
     arguments.kw_defaults = [d if d is None else _nothing() for d in arguments.kw_defaults]
+
+
+def _strip_annotations(function: Any) -> None:
+    """Take annotations out: they may name what is long gone, and compute nothing."""
+    function.returns = None
+    arguments = function.args
     everyone = list(getattr(arguments, "posonlyargs", [])) + arguments.args + arguments.kwonlyargs
     for one in everyone + [arguments.vararg, arguments.kwarg]:
         if one is not None:

@@ -1,20 +1,16 @@
 """The Keras of this process: found, given the restored functions, asked to load.
 
-Functions stored by name go in through ``custom_objects``. Those stored as bytecode
-have no public way in, so Keras' ``func_load`` is replaced for the duration of a load,
-for the loading thread only; likewise one look-up that Keras 2.13 to 2.15 get wrong.
+Functions and classes stored by name go in through ``custom_objects``; what has no public
+way in goes through the stand-ins.
 """
 
-import contextlib
-import functools
 import importlib
 import inspect
 import sys
-import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
-from .digest import carried_key
-from .restore import RestoreError, Restorer
+from .restore import Restorer
+from .standins import Tables, answering
 
 # Short names of losses that Keras 3 writes into .h5 as they are and then looks for in
 # keras.metrics, as a class: with the functions they stand for.
@@ -26,11 +22,6 @@ LOSS_ALIASES = {
     "kld": "kl_divergence", "KLD": "kl_divergence", "bce": "binary_crossentropy",
     "BCE": "binary_crossentropy",
 }  # fmt: skip
-
-_active = threading.local()
-_lock = threading.Lock()
-_originals: List[Tuple[Any, str, Any]] = []
-_loads = [0]
 
 
 def find_keras(module: str) -> Any:
@@ -52,27 +43,24 @@ def load_model(
     *options* go to Keras' ``load_model`` as they are. Raises RestoreError where a
     function cannot be rebuilt, and whatever Keras raises.
     """
-    functions = Restorer(plan["nodes"]).restore(
+    restored = Restorer(plan["nodes"]).restore(
         sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
     )
-    by_key: Dict[str, Any] = {}
-    by_name: Dict[str, Any] = {}
-    for carried in plan["functions"]:
-        if carried["node"] is None:
-            continue
-        table, key = (by_key, carried["key"]) if carried["key"] else (by_name, carried["name"])
-        if table.setdefault(key, functions[carried["node"]]) is not functions[carried["node"]]:
-            raise RestoreError("two functions are stored alike: %s" % carried["name"])
-    by_name.update(custom_objects or {})
     keras = find_keras(plan["keras"])
+    tables = Tables()
+    for carried in plan["functions"]:
+        if carried["node"] is not None:
+            tables.add(carried, restored[carried["node"]])
+    tables.settle()
+    tables.by_name.update(custom_objects or {})
+    known = dict(_loss_aliases(keras), **tables.by_name)
     options = dict(options or {})
-    by_name = dict(_loss_aliases(keras), **by_name)
     parameters = inspect.signature(keras.models.load_model).parameters
     if "safe_mode" in parameters:
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
-    with restored(by_key, by_name), scope(by_name):
-        return keras.models.load_model(path, custom_objects=by_name or None, **options)
+    with answering(keras, tables), scope(known):
+        return keras.models.load_model(path, custom_objects=known or None, **options)
 
 
 def _loss_aliases(keras: Any) -> Dict[str, Any]:
@@ -81,91 +69,6 @@ def _loss_aliases(keras: Any) -> Dict[str, Any]:
         return {}
     found = {short: getattr(keras.losses, name, None) for short, name in LOSS_ALIASES.items()}
     return {short: loss for short, loss in found.items() if loss is not None}
-
-
-@contextlib.contextmanager
-def restored(by_key: Dict[str, Any], by_name: Dict[str, Any]) -> Iterator[None]:
-    """Answer Keras' own loaders of functions in this thread; nothing is unmarshalled."""
-    _install()
-    outer = getattr(_active, "tables", None)
-    _active.tables = (by_key, by_name)
-    try:
-        yield
-    finally:
-        _active.tables = outer
-        _uninstall()
-
-
-def _func_load(
-    original: Any,
-    code: Any,
-    defaults: Any = None,
-    closure: Any = None,
-    globs: Any = None,
-    **others: Any,
-) -> Any:
-    """Stand in for Keras' ``func_load``: the function restored from source, by its key."""
-    tables = getattr(_active, "tables", None)
-    if tables is None:
-        return original(code, defaults, closure, globs, **others)
-    if isinstance(code, (tuple, list)):
-        code, defaults, closure = code
-    found = tables[0].get(carried_key(code, defaults, closure))
-    if found is None:
-        raise RestoreError("the artifact carries a function that the plan does not list")
-    return found
-
-
-def _class_and_config(original: Any, config: Any, *others: Any, **named: Any) -> Any:
-    """Stand in for Keras 2's look-up of a class, where 2.13 to 2.15 ask it for a function.
-
-    They write an activation of the user's as ``{"class_name": "function", "config": name}``
-    into .h5, and then look for a class of the name "function".
-    """
-    tables = getattr(_active, "tables", None)
-    if tables is not None and config.get("class_name") == "function":
-        found = tables[1].get(config.get("config"))
-        if found is not None:
-            return type("Found", (), {"from_config": staticmethod(lambda config: found)}), {}
-    return original(config, *others, **named)
-
-
-_STAND_INS: Dict[str, Callable[..., Any]] = {
-    "func_load": _func_load,
-    "class_and_config_for_serialized_keras_object": _class_and_config,
-}
-
-
-def _install() -> None:
-    with _lock:
-        # Looked through at every load: a Keras may have been imported since the last.
-        _loads[0] += 1
-        for name, module in sorted(sys.modules.items()):
-            if module is None or name.split(".")[0] not in (
-                "keras",
-                "tf_keras",
-                "tensorflow",
-                "tensorflow_core",
-            ):
-                continue
-            for attribute, stand_in in _STAND_INS.items():
-                # Modules import it by name: every copy has to go. vars(): a lazy module
-                # would import half of TensorFlow on getattr.
-                original = vars(module).get(attribute)
-                wrapped = getattr(original, "func", None) is stand_in
-                if callable(original) and not wrapped:
-                    _originals.append((module, attribute, original))
-                    setattr(module, attribute, functools.partial(stand_in, original))
-
-
-def _uninstall() -> None:
-    with _lock:
-        _loads[0] -= 1
-        if _loads[0]:
-            return
-        for module, attribute, original in _originals:
-            setattr(module, attribute, original)
-        del _originals[:]
 
 
 def describe(model: Any) -> Dict[str, Any]:

@@ -1,55 +1,70 @@
-"""A plan's definitions to live functions, their names bound again.
+"""A plan's definitions to live objects, their names bound again.
 
-All functions are made first and bound after, so that helpers may call each other in
-circles and chains may be as long as they like.
+Functions are made first and bound after, so that helpers may call each other in circles
+and chains may be as long as they like. What has to be run to exist (classes, decorated
+functions, calls, instances) is made when something needs it, from parts that are ready.
 """
 
 import base64
-import builtins
 import hashlib
-import importlib
-import importlib.abc
-import importlib.machinery
 import linecache
 import marshal
-import sys
 import types
 from importlib.util import MAGIC_NUMBER
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 from .compiling import RestoreError, Shell, compile_shell
+from .modules import PrivateModules
 from .values import OpaqueValue, decode
 
 __all__ = ["RestoreError", "Restorer"]
 
+# Edges that a definition needs while it is being made; all others are needed by its calls.
+DEFINING = ("base", "body")
+# Edges that are names among the globals of what was defined.
+_GLOBAL = ("global",) + DEFINING
+_EMPTY = {"list": list, "dict": dict}
+
 
 class Restorer(object):
-    """Makes the functions of one plan; each definition once."""
+    """Makes what one plan defines; each definition once."""
 
     def __init__(self, nodes: Dict[str, Any]) -> None:
         self._nodes = nodes
+        self._modules = PrivateModules(nodes)
         self._namespaces: Dict[str, Dict[str, Any]] = {}
         self._shells: Dict[str, Shell] = {}
+        self._made: Dict[str, Any] = {}
+        self._making: Set[str] = set()
+        self._bound: Set[str] = set()
 
-    def restore(self, names: List[str]) -> Dict[str, Any]:
-        """Return ``{name: function}`` for the definitions *names* of the plan.
+    def restore(self, names: Iterable[str]) -> Dict[str, Any]:
+        """Return ``{name: object}`` for the definitions *names* of the plan.
 
-        None of them is called, though modules they reach are imported. Raises
-        RestoreError if one of those reached cannot be rebuilt here.
+        No function is called but those that a definition calls, though modules that they
+        reach are imported. Raises RestoreError if one of those reached cannot be rebuilt.
         """
-        reached = self._reached(names)
-        self._provide_modules(reached)
-        for name in reached:
-            if name not in self._shells:
-                self._shells[name] = self._make(name)
-        for name in reached:
-            self._bind(name)
-        return {name: self._shells[name].function for name in names}
+        names = list(names)
+        self._settle(names)
+        return {name: self._object(name) for name in names}
 
-    def _reached(self, names: List[str]) -> List[str]:
+    def _settle(self, names: Iterable[str]) -> None:
+        """Make and bind all that *names* reach, as far as it isn't being made right now."""
+        reached = self._reached(names)
+        for name in reached:
+            if _is_function(self._nodes[name]) and name not in self._shells:
+                self._shells[name] = self._shell(name)
+        for name in reached:
+            if not _is_function(self._nodes[name]) and name not in self._making:
+                self._object(name)
+        for name in reached:
+            if name not in self._bound and self._bind(name):
+                self._bound.add(name)
+
+    def _reached(self, names: Iterable[str]) -> List[str]:
         order: List[str] = []
         seen: Set[str] = set()
-        waiting = list(reversed(names))
+        waiting = list(reversed(list(names)))
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -71,28 +86,36 @@ class Restorer(object):
             name = node["module"] or "__main__"
             self._namespaces[key] = {
                 "__name__": name,
-                "__builtins__": builtins,
+                "__builtins__": self._modules.builtins,
                 "__package__": name.rpartition(".")[0],
             }
         return self._namespaces[key]
 
-    def _make(self, name: str) -> Shell:
+    def _shell(self, name: str) -> Shell:
+        """Return a function that is not bound yet."""
         node = self._nodes[name]
-        if node["origin"] == "reference":
-            return Shell(self._value(name, node["names"][0]), None)
-        namespace = self._namespace(node)
-        freevars = [b["name"] for b in node["names"] if b["how"] == "closure"]
         if node["source"] is not None:
-            filename = "<capsule %s>" % name
-            shell = compile_shell(node["source"], filename, freevars, node["futures"], namespace)
-            # mtime None: linecache keeps the entry, so tracebacks and AutoGraph find it.
-            lines = node["source"].splitlines(True)
-            linecache.cache[filename] = (len(node["source"]), None, lines, filename)
-        else:
-            shell = self._from_code(name, node, namespace)
-        shell.function.__module__ = node["module"]
-        shell.function.__qualname__ = node["qualname"]
-        return shell
+            return self._from_source(name, node, {})
+        shell = self._from_code(name, node, self._namespace(node))
+        return _titled(shell, node)
+
+    def _from_source(self, name: str, node: Dict[str, Any], given: Dict[str, Any]) -> Shell:
+        filename = "<capsule %s>" % name
+        source = node["source"]
+        # mtime None: linecache keeps the entry, so tracebacks and AutoGraph find it.
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        shell = compile_shell(
+            source,
+            filename,
+            [b["name"] for b in node["names"] if b["how"] == "closure"],
+            node["futures"],
+            self._namespace(node),
+            given=given,
+            whole=bool(node.get("decorated")),
+            bases=[_number(b["name"]) for b in node["names"] if b["how"] == "base"
+                   and b["name"].startswith("__base")],
+        )  # fmt: skip
+        return _titled(shell, node)
 
     def _from_code(self, name: str, node: Dict[str, Any], namespace: Dict[str, Any]) -> Shell:
         code = node["code"]
@@ -119,29 +142,106 @@ class Restorer(object):
 
         return Shell(function, bind)
 
-    def _bind(self, name: str) -> None:
+    def _object(self, name: str) -> Any:
+        """Return what *name* defines, making it if need be."""
+        if name in self._shells and _is_function(self._nodes[name]):
+            return self._shells[name].function
+        if name not in self._made:
+            if name in self._making:
+                raise RestoreError("%s needs itself to be made" % name)
+            self._making.add(name)
+            try:
+                self._made[name] = self._make(name, self._nodes[name])
+            finally:
+                self._making.discard(name)
+        return self._made[name]
+
+    def _make(self, name: str, node: Dict[str, Any]) -> Any:
+        kind = node["kind"]
+        if node["origin"] == "reference":
+            return self._value(name, node["names"][0])
+        if kind in _EMPTY:
+            return _EMPTY[kind]()  # filled when all is made: it may hold itself
+        if kind in ("tuple", "set", "frozenset"):
+            items = [self._value(name, b) for b in node["names"]]
+            return {"tuple": tuple, "set": set, "frozenset": frozenset}[kind](items)
+        if kind == "instance":
+            owner = self._part(name, node)
+            return object.__new__(owner)
+        if kind == "call":
+            function = self._part(name, node)
+            given = [b for b in node["names"] if b["how"] == "argument"]
+            arguments = [self._value(name, b) for b in given]
+            named = {
+                b["name"]: self._value(name, b) for b in node["names"] if b["how"] == "keyword"
+            }
+            return function(*arguments, **named)
+        return self._define(name, node)
+
+    def _part(self, name: str, node: Dict[str, Any]) -> Any:
+        return next(self._value(name, b) for b in node["names"] if b["how"] == "part")
+
+    def _define(self, name: str, node: Dict[str, Any]) -> Any:
+        """Run a class statement, or a def with its decorators, in the names that it needs."""
+        needed = [b for b in node["names"] if b["how"] in DEFINING or b["how"] == "closure"]
+        self._settle(b["to"] for b in needed if b.get("to") is not None and b["to"] != name)
+        given: Dict[str, Any] = {}
+        namespace = self._namespace(node)
+        for binding in needed:
+            if binding.get("missing") or binding.get("to") in self._making:
+                continue
+            target = given if binding["how"] == "closure" else namespace
+            target[binding["name"]] = self._value(name, binding)
+        if node["source"] is None:
+            raise RestoreError("%s has no source: %s" % (name, node.get("reason") or "unknown"))
+        self._shells[name] = shell = self._from_source(name, node, given)
+        return shell.function
+
+    def _bind(self, name: str) -> bool:
+        """Set the names of what was made; False if one of them is not made yet."""
         node = self._nodes[name]
-        shell = self._shells[name]
-        if shell.bind is None:
-            return  # a thing of a library, imported whole
+        if node["origin"] == "reference" or node["kind"] in ("call", "tuple", "set", "frozenset"):
+            return True
+        waits = any(b.get("to") in self._making for b in node["names"])
+        if _is_function(node):
+            self._bind_names(name, node, self._shells[name])
+        elif waits:
+            pass
+        elif node["kind"] == "list":
+            self._object(name)[:] = [self._value(name, b) for b in node["names"]]
+        elif node["kind"] == "dict":
+            self._object(name).update({b["name"]: self._value(name, b) for b in node["names"]})
+        elif node["kind"] == "instance":
+            values = [b for b in node["names"] if b["how"] == "attribute"]
+            vars(self._object(name)).update({b["name"]: self._value(name, b) for b in values})
+        else:
+            self._bind_names(name, node, self._shells[name])
+        return not waits
+
+    def _bind_names(self, name: str, node: Dict[str, Any], shell: Shell) -> None:
         namespace = self._namespace(node)
         defaults: List[Any] = []
         keyword_defaults: Dict[str, Any] = {}
         for binding in node["names"]:
-            how = binding["how"]
-            if binding.get("missing"):
+            how, variable = binding["how"], binding["name"]
+            if binding.get("missing") or how == "import" or binding.get("to") in self._making:
                 continue
+            if how == "attribute" and not variable.isidentifier():
+                continue  # a submodule, which importing brings along
             value = self._value(name, binding)
-            if how == "global":
-                namespace[binding["name"]] = value
-            elif how == "closure":
-                shell.bind(binding["name"], value)
+            if how in _GLOBAL:
+                namespace[variable] = value
+            elif how == "closure" and shell.bind is not None:
+                shell.bind(variable, value)
             elif how == "default":
                 defaults.append(value)
             elif how == "keyword-default":
-                keyword_defaults[binding["name"]] = value
-        shell.function.__defaults__ = tuple(defaults) or None
-        shell.function.__kwdefaults__ = keyword_defaults or None
+                keyword_defaults[variable] = value
+            elif how == "attribute":
+                setattr(shell.function, variable, value)
+        if _is_function(node):
+            shell.function.__defaults__ = tuple(defaults) or None
+            shell.function.__kwdefaults__ = keyword_defaults or None
 
     def _value(self, name: str, binding: Dict[str, Any]) -> Any:
         target = binding.get("to")
@@ -150,88 +250,46 @@ class Restorer(object):
                 return decode(binding["value"])
             except (OpaqueValue, ValueError, TypeError, KeyError) as error:
                 raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
-        node = self._nodes[target]
-        if node["kind"] != "module":
-            return self._shells[target].function
+        if self._nodes[target]["kind"] != "module":
+            return self._object(target)
         try:
-            value = importlib.import_module(target)
+            value = self._modules.get(target)
             for attribute in (binding.get("attribute") or "").split("."):
                 value = getattr(value, attribute) if attribute else value
         except (ImportError, AttributeError) as error:
             raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
         return value
 
-    def _provide_modules(self, reached: List[str]) -> None:
-        """Let the local modules of the plan be imported where nothing installed is."""
-        seen: Set[str] = set()
-        waiting = list(reached)
-        sources: Dict[str, Any] = {}
-        while waiting:
-            name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            node = self._nodes[name]
-            if node["kind"] == "module" and node.get("source") is not None:
-                sources[name] = node
-            waiting.extend(b["to"] for b in node.get("names", ()) if b.get("to") is not None)
-        if sources:
-            finder: Any = next((f for f in sys.meta_path if isinstance(f, LocalModules)), None)
-            if finder is None:
-                finder = LocalModules()
-                sys.meta_path.insert(0, finder)
-            for name, node in sources.items():
-                known = finder.sources.setdefault(name, node)
-                if known["source"] != node["source"]:
-                    raise RestoreError(
-                        "another model loaded in this process brought another module %s" % name
-                    )
+
+def _is_function(node: Dict[str, Any]) -> bool:
+    """Tell whether a definition is a function that can be made without running anything."""
+    plain = node["kind"] in ("lambda", "function") and not node.get("decorated")
+    return plain and node["origin"] != "reference"
+
+
+def _titled(shell: Shell, node: Dict[str, Any]) -> Shell:
+    """Give what was defined the names it had where it stood."""
+    made: Any = shell.function
+    if isinstance(made, (types.FunctionType, type)):
+        made.__module__ = node["module"]
+        made.__qualname__ = node["qualname"]
+    if isinstance(made, type):
+        for attribute, value in vars(made).items():
+            if isinstance(value, types.FunctionType):
+                value.__qualname__ = "%s.%s" % (node["qualname"], attribute)
+    return shell
+
+
+def _number(base: str) -> int:
+    return int("".join(character for character in base if character.isdigit()) or 0)
 
 
 def _empty_cell() -> Any:
     """Return a closure cell: before 3.8 no type makes one, but any closure has some."""
-    value = None
+    value: Optional[Any] = None
 
     def holder() -> Any:
         return value
 
     closure: Any = holder.__closure__
     return closure[0]
-
-
-class LocalModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the user's own modules in memory, where no installed module has their name."""
-
-    def __init__(self) -> None:
-        self.sources: Dict[str, Any] = {}
-
-    def find_spec(
-        self, fullname: str, path: Any = None, target: Any = None
-    ) -> Optional[importlib.machinery.ModuleSpec]:
-        node = self.sources.get(fullname) or {}
-        package = any(other.startswith(fullname + ".") for other in self.sources)
-        if not node and not package:
-            return None
-        for other in sys.meta_path:
-            # An empty folder of that name (a namespace package) has no loader: no module.
-            if other is self or not hasattr(other, "find_spec"):
-                continue
-            found = other.find_spec(fullname, path, target)
-            if found is not None and found.loader is not None and found.origin is not None:
-                return None
-        package = package or bool(node.get("package"))
-        return importlib.machinery.ModuleSpec(
-            fullname, self, origin="<capsule %s>" % fullname, is_package=package
-        )
-
-    def create_module(self, spec: Any) -> None:
-        return None
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        node = self.sources.get(module.__name__)
-        if node is None:
-            return
-        text = node["source"]
-        filename = "<capsule %s>" % module.__name__
-        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        exec(compile(text, filename, "exec", 0, True), module.__dict__)

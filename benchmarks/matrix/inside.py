@@ -1,0 +1,158 @@
+"""Runs inside one environment of the matrix: saves the control models, loads what others saved.
+
+usage: python inside.py controls FOLDER FLAVOR
+       python inside.py load SAVED… RESULTS
+
+A control is a case's architecture with its functions replaced by built-in layers: where
+plain Keras can't load that, no one can load the case.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+TIMED = ("L15",)  # the cases inside a TimeDistributed, which have a control of their own
+TIME_LIMIT = 120  # seconds for one load; bytecode of another Python may loop for ever
+
+
+def controls(folder, flavor):
+    """Save one control model for each architecture and format."""
+    import numpy as np
+
+    keras = the_keras(flavor)
+    layers = keras.layers
+    shapes = {"control": (3,), "control_timed": (4, 3)}
+    for name, shape in shapes.items():
+        inputs = layers.Input(shape=shape)
+        layer = layers.Activation("relu")
+        outputs = layers.TimeDistributed(layer)(inputs) if len(shape) > 1 else layer(inputs)
+        model = keras.models.Model(inputs, outputs)
+        x = np.linspace(-1, 1, 2 * int(np.prod(shape)), dtype="float32").reshape(2, *shape)
+        np.savez(os.path.join(folder, name + ".npz"), x0=x, y=np.asarray(model.predict(x)))
+        model.save(os.path.join(folder, name + ".h5"))
+        if str(keras.__version__).startswith("3"):
+            model.save(os.path.join(folder, name + ".keras"))
+        else:
+            model.save(os.path.join(folder, name + ".keras"), save_format=zip_format(keras))
+
+
+def zip_format(keras):
+    # Up to 2.12, "keras" writes HDF5 into a file named .keras.
+    return "keras_v3" if keras.__version__.startswith("2.12") else "keras"
+
+
+def the_keras(flavor):
+    if flavor == "tf":
+        return importlib.import_module("tensorflow").keras
+    return importlib.import_module("keras")
+
+
+def load(folders, results, flavor):
+    """Load each file of each folder, by plain Keras and by capsule, and write what happened."""
+    keras = the_keras(flavor)
+    with open(results, "w") as out:
+        for folder in folders:
+            files = sorted(
+                path
+                for path in Path(folder).iterdir()
+                if path.suffix in (".h5", ".keras") and path.with_suffix(".npz").exists()
+            )
+            tasks = [("plain", path) for path in files]
+            tasks += [("capsule", path) for path in files if not path.stem.startswith("control")]
+            for (how, path), (outcome, told) in outcomes(keras, tasks):
+                row = {"save": Path(folder).name, "case": path.stem, "format": path.suffix[1:],
+                       "how": how, "outcome": outcome, "error": told}  # fmt: skip
+                out.write(json.dumps(row, sort_keys=True) + "\n")
+            out.flush()
+
+
+def outcomes(keras, tasks):
+    """Give each task with its outcome; capsule's share a process, as in a user's own.
+
+    Plain loads get a process each: they may crash, and must not lend each other names.
+    """
+    waiting = list(tasks)
+    while waiting:
+        how = waiting[0][0]
+        batch = [task for task in waiting if task[0] == how] if how == "capsule" else waiting[:1]
+        waiting = waiting[len(batch) :]
+        answers = forked(keras, batch)
+        if len(answers) > len(batch):
+            batch, waiting = batch[: len(answers)], batch[len(answers) :] + waiting
+        done = len(answers)
+        yield from zip(batch, answers)
+        waiting = batch[done:] + waiting
+
+
+def forked(keras, batch):
+    """Return the outcomes of *batch* from a child process; its death is the last one's."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w") as answers:
+            for how, path in batch:
+                signal.alarm(TIME_LIMIT)
+                answers.write(json.dumps(attempt(keras, how, path)) + "\n")
+                answers.flush()
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        answers = [tuple(json.loads(line)) for line in lines]
+    _, status = os.waitpid(child, 0)
+    if len(answers) < len(batch):
+        number = status & 0x7F
+        hung = number == signal.SIGALRM
+        answers.append(("hang" if hung else "crash", f"signal {number}"))
+    return answers
+
+
+def attempt(keras, how, path):
+    """Load, predict, compare: return the outcome and what was said."""
+    import numpy as np
+
+    stored = np.load(path.with_suffix(".npz"))
+    module = sys.modules["__main__"]
+    for name in ("np", "tf", "K"):
+        vars(module).pop(name, None)
+    try:
+        if how == "capsule":
+            import capsule
+
+            model = capsule.load(path, safe_mode=False, compile=False)
+        else:
+            model = plain(keras, path)
+    except Exception as error:  # noqa: BLE001 - whatever a Keras raises is the result
+        return "raises", said(error)
+    try:
+        y = np.asarray(model.predict(stored["x0"], verbose=0))
+    except Exception as error:  # noqa: BLE001 - whatever a Keras raises is the result
+        return "predict", said(error)
+    if y.shape == stored["y"].shape and np.allclose(y, stored["y"], rtol=1e-4, atol=1e-5):
+        return "ok", ""
+    return "wrong", ""
+
+
+def plain(keras, path):
+    import inspect
+
+    options = {"compile": False}
+    if "safe_mode" in inspect.signature(keras.models.load_model).parameters:
+        options["safe_mode"] = False
+    return keras.models.load_model(path, **options)
+
+
+def said(error):
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "controls":
+        controls(sys.argv[2], sys.argv[3])
+    else:
+        load(sys.argv[2:-2], sys.argv[-2], sys.argv[-1])

@@ -1,0 +1,209 @@
+"""Every case saved under capsule in every environment, and loaded in all of them.
+
+usage: python run.py MATRIX [--work FOLDER] [--only NAME…] [--cases NAME…]
+
+MATRIX is a folder with cases.py (saves models), mylib.py beside it and
+environments.json (Pythons, pins, variables). Environments whose Python capsule does not
+run on, or that is not found here, are left out, and said. Prints RESULT.md's tables.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from uv import find_uv_bin
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+INSIDE = HERE / "inside.py"
+OLDEST = (3, 9)
+
+
+def environments(matrix, only):
+    """Return the environments that can be built here, by name; one more for PyTorch."""
+    known = json.loads((matrix / "environments.json").read_text())
+    jax = known.get("py311_keras_jax")
+    if jax is not None:
+        names = ("jax==", "jaxlib==", "opt-einsum==", "scipy==")
+        pins = [pin for pin in jax["pins"] if not pin.startswith(names)]
+        known["py311_keras_torch"] = {
+            **jax,
+            "backend": "torch",
+            "environment": {"KERAS_BACKEND": "torch"},
+            "pins": pins,
+            "extra": ["torch==2.13.0"],
+        }
+    chosen = {}
+    for name, spec in sorted(known.items()):
+        version = tuple(map(int, spec["python"].split(".")[:2]))
+        if (only and name not in only) or version < OLDEST:
+            continue
+        python = find_python(spec["python"])
+        if python is None:
+            print(f"left out {name}: no Python {spec['python']} here", file=sys.stderr)
+            continue
+        chosen[name] = {**spec, "interpreter": python}
+    return chosen
+
+
+def find_python(version):
+    """Return an interpreter of that minor version, None if there is none."""
+    minor = ".".join(version.split(".")[:2])
+    roots = sorted(Path.home().glob(f".pyenv/versions/{minor}.*/bin/python"))
+    return str(roots[-1]) if roots else shutil.which(f"python{minor}")
+
+
+def build(name, spec, work):
+    """Make the environment with capsule in it, its pins untouched; returns its Python."""
+    folder = work / "environments" / name
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        uv = find_uv_bin()
+        run([uv, "venv", "-q", "--clear", "--python", spec["interpreter"], folder])
+        pins = folder / "pins.txt"
+        pins.write_text("\n".join(spec["pins"]) + "\n")
+        into = [uv, "pip", "install", "-q", "--python", python]
+        run([*into, "--no-deps", "-r", pins])
+        for extra in spec.get("extra", ()):
+            # pip looks where wheels were put by hand; uv does not.
+            run([uv, "pip", "install", "-q", "--python", python, "pip"])
+            run([python, "-m", "pip", "install", "-q", extra, "-c", pins])
+        run([*into, "-c", pins, "-e", PROJECT])
+        (folder / "ready").touch()
+    return python
+
+
+def save(name, spec, python, matrix, work, cases):
+    """Save every case under capsule, and the controls."""
+    folder = work / "saved" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    flavor = spec["keras_flavor"]
+    variables = {**spec["environment"], **({"CASES": ",".join(cases)} if cases else {})}
+    script = [python, "-m", "capsule", "save", matrix / "cases.py", folder, flavor]
+    with open(work / "logs" / f"{name}.save", "w") as log:
+        run(script, variables, log, cwd=matrix)
+        run([python, INSIDE, "controls", folder, flavor], variables, log)
+
+
+def start_load(name, spec, python, saved, work):
+    """Start loading all that was saved; returns the process."""
+    results = work / "results" / f"{name}.jsonl"
+    command = [python, INSIDE, "load", *saved, results, spec["keras_flavor"]]
+    log = open(work / "logs" / f"{name}.load", "w")  # noqa: SIM115 - the child's own
+    elsewhere = work / "empty"
+    elsewhere.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        list(map(str, command)), stdout=log, stderr=log, env=clean(spec["environment"]),
+        cwd=elsewhere,
+    )  # fmt: skip
+
+
+def run(command, variables=None, log=None, cwd=None):
+    subprocess.run(
+        list(map(str, command)), check=True, env=clean(variables or {}), cwd=cwd,
+        stdout=log, stderr=log and subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def clean(variables):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "KERAS", "TF_"))}
+    return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **variables}
+
+
+def tables(work, names):
+    """Return the result as Markdown: loads that came out right, of those that Keras can read."""
+    rows = []
+    for name in names:
+        path = work / "results" / f"{name}.jsonl"
+        if path.exists():
+            rows += [{**json.loads(line), "load": name} for line in path.open()]
+    readable = {
+        (row["save"], row["load"], row["format"], row["case"] == "control_timed")
+        for row in rows
+        if row["case"].startswith("control") and row["outcome"] == "ok"
+    }
+    right, every, missed = Counter(), Counter(), Counter()
+    for row in rows:
+        if row["case"].startswith("control"):
+            continue
+        key = (row["save"], row["load"], row["format"], row["case"] == "L15")
+        cell = (row["how"], row["save"], row["load"])
+        if key not in readable:
+            every["unreadable"] += row["how"] == "capsule"
+            continue
+        every[cell] += 1
+        right[cell] += row["outcome"] == "ok"
+        if row["how"] == "capsule" and row["outcome"] != "ok":
+            missed[(row["case"], row["outcome"], row["error"])] += 1
+    text = []
+    for how, title in (("capsule", "capsule.load"), ("plain", "plain Keras")):
+        total = sum(n for cell, n in every.items() if cell[0] == how)
+        good = sum(n for cell, n in right.items() if cell[0] == how)
+        text += [f"## {title}: {good} of {total} right", ""]
+        text += ["| saved in \\ loaded in | " + " | ".join(names) + " |"]
+        text += ["|---" * (len(names) + 1) + "|"]
+        for saved in names:
+            cells = [
+                f"{right[how, saved, name]}/{every[how, saved, name]}"
+                if every[how, saved, name]
+                else "Keras cannot read it"
+                for name in names
+            ]
+            text += [f"| {saved} | " + " | ".join(cells) + " |"]
+        outcomes = Counter(
+            row["outcome"] for row in rows
+            if row["how"] == how and not row["case"].startswith("control")
+        )  # fmt: skip
+        told = ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items()))
+        text += ["", f"All pairs, those that Keras cannot read among them: {told}.", ""]
+    text += [f"Pairs that Keras cannot read, each with 1 file: {every['unreadable']}.", ""]
+    text += ["## What capsule.load did not bring back", ""]
+    text += ["| case | outcome | what was said | loads |", "|---|---|---|---|"]
+    for (case, outcome, error), count in sorted(missed.items()):
+        text += [f"| {case} | {outcome} | {error.replace('|', '/')} | {count} |"]
+    return "\n".join(text) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("matrix", type=Path)
+    parser.add_argument("--work", type=Path, default=PROJECT / ".environments" / "matrix")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--cases", nargs="*", default=[])
+    parser.add_argument("--steps", nargs="*", default=["build", "save", "load", "tables"])
+    parser.add_argument("--at-once", type=int, default=2)
+    args = parser.parse_args()
+    matrix, work = args.matrix.resolve(), args.work.resolve()
+    for folder in ("environments", "saved", "results", "logs"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    chosen = environments(matrix, args.only)
+    pythons = {name: work / "environments" / name / "bin" / "python" for name in chosen}
+    for name, spec in chosen.items():
+        if "build" in args.steps:
+            print("build", name, file=sys.stderr, flush=True)
+            build(name, spec, work)
+        if "save" in args.steps:
+            print("save", name, file=sys.stderr, flush=True)
+            save(name, spec, pythons[name], matrix, work, args.cases)
+    if "load" in args.steps:
+        saved = sorted(path for path in (work / "saved").iterdir())
+        running = []
+        for name, spec in chosen.items():
+            print("load", name, file=sys.stderr, flush=True)
+            running.append(start_load(name, spec, pythons[name], saved, work))
+            while sum(process.poll() is None for process in running) >= args.at_once:
+                next(p for p in running if p.poll() is None).wait()
+        for process in running:
+            process.wait()
+    if "tables" in args.steps:
+        print(tables(work, sorted(chosen)))
+
+
+if __name__ == "__main__":
+    main()
