@@ -118,7 +118,7 @@ def make_plan(
         )  # fmt: skip
         planned.append(_planned(found, node, nodes))
     trusted = set(trust)
-    foreign = artifact.foreign
+    foreign = artifact.foreign({p.name for p in planned if p.role == "class" and p.node})
     named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
     return Plan(
@@ -136,8 +136,11 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
     texts = artifact.texts
     for function in manifest.functions:
         place = (function.where, function.role, function.name)
+        if function.key is not None or place in known:
+            continue
         # Keras writes some as a bare text: the file must hold that text at least.
-        if function.key is None and place not in known and function.name in texts:
+        passes = function.role == "arguments" and set(function.where[-1:]) & artifact.arguments
+        if function.name in texts or passes:
             found.append(
                 Carried(function.where, function.role, function.name, function.encoding,
                         None, None, None, function.module)

@@ -7,7 +7,7 @@ compile settings alike.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +97,26 @@ def objects(config: Any) -> Iterator[dict[str, Any]]:
             waiting += data
 
 
-def foreign_classes(config: Any) -> tuple[str, ...]:
-    """Return the classes that *config* names outside Keras, or that load files themselves."""
+def lambda_arguments(config: Any) -> set[str]:
+    """Return the names of the layers in *config* that pass arguments to a function."""
+    return {
+        data["name"]
+        for data in objects(config)
+        if "function" in data and data.get("arguments") and isinstance(data.get("name"), str)
+    }
+
+
+def foreign_classes(config: Any, brought: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the classes that *config* names outside Keras, or that load files themselves.
+
+    *brought* are the names for which Keras will be given classes: it asks for those first.
+    """
     found = set()
     for data in objects(config):
         name, module = data.get("class_name"), data.get("module")
         if not isinstance(name, str) or name == "function" or "config" not in data:
+            continue
+        if (data.get("registered_name") or name) in brought:
             continue
         if isinstance(module, str) and module.split(".")[0] not in _KERAS:
             found.add(f"{module}.{name}")

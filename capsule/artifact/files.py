@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from capsule.artifact.carried import (
     Carried,
     carried_functions,
     foreign_classes,
+    lambda_arguments,
     objects,
 )
 from capsule.errors import ArtifactError
@@ -44,10 +46,18 @@ class Artifact:
     keras_version: str | None
     backend: str | None
 
+    def foreign(self, brought: Collection[str] = ()) -> tuple[str, ...]:
+        """Classes named by the file that are not Keras' own, or that load files themselves.
+
+        *brought* are the names of those that loading will bring.
+        """
+        both = (self.config, self.training)
+        return tuple(sorted({name for one in both for name in foreign_classes(one, brought)}))
+
     @property
-    def foreign(self) -> tuple[str, ...]:
-        """Classes named by the file that are not Keras' own, or that load files themselves."""
-        return tuple(sorted({*foreign_classes(self.config), *foreign_classes(self.training)}))
+    def arguments(self) -> set[str]:
+        """The names of the layers that pass arguments to a function."""
+        return lambda_arguments(self.config)
 
     @property
     def texts(self) -> set[str]:

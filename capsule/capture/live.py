@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterator
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from capsule.capture.origins import Origins
@@ -17,11 +18,10 @@ Where = tuple[str, ...]
 # Keras keeps them under other names than its configuration does.
 _ATTRIBUTES = {"output_shape": ("_output_shape",), "mask": ("mask",)}
 _ADAPTED = ("IndexLookup", "IntegerLookup", "StringLookup", "TextVectorization", "Discretization")
-_CALLABLES = (
-    "activation", "recurrent_activation", "kernel_initializer", "bias_initializer",
-    "recurrent_initializer", "kernel_regularizer", "bias_regularizer", "activity_regularizer",
-    "kernel_constraint", "bias_constraint",
-)  # fmt: skip
+# What layers of every kind call the functions and objects that they were given.
+_ROLES = ("activation", "initializer", "regularizer", "constraint")
+# Whoever imports Keras has these: nothing of them need be brought along.
+_KNOWN = ("keras", "tf_keras", "tensorflow", "tensorflow_core", "builtins", "numpy")
 
 
 def layers(model: Any) -> Iterator[tuple[Where, Any]]:
@@ -48,12 +48,63 @@ def carried_callable(layer: Any, role: str) -> Any:
     return None
 
 
-def by_name_only(layer: Any) -> Iterator[tuple[str, FunctionType]]:
-    """Give the functions that Keras writes as a bare name: activations and the like."""
-    for role in _CALLABLES:
-        value = getattr(layer, role, None)
-        if isinstance(value, FunctionType):
+def roles(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Give what *layer* was given to call by role: activations, initializers and the like."""
+    for attribute, value in vars(layer).items():
+        role = attribute.lstrip("_")
+        if role.endswith(_ROLES) and value is not None and not isinstance(value, str):
             yield role, value
+
+
+def config_callables(layer: Any) -> dict[str, Any]:
+    """Return what of a layer's own configuration is, or holds, a function."""
+    found: dict[str, Any] = layer.get_config()
+    return {role: value for role, value in found.items() if _holds_function(value)}
+
+
+def _holds_function(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_function(item) for item in value)
+    if isinstance(value, dict):
+        return any(_holds_function(item) for item in value.values())
+    return isinstance(value, (FunctionType, MethodType, functools.partial))
+
+
+def brought_class(thing: Any, origins: Origins) -> type | None:
+    """Return the class of *thing* if plain Keras has no such class, else None.
+
+    That is the user's own, or a library's that builds on Keras.
+    """
+    kind = type(thing)
+    if isinstance(thing, (FunctionType, MethodType, type)) or _known(kind):
+        return None
+    return kind if origins.is_users(kind) or any(map(_known, kind.__mro__[:-1])) else None
+
+
+def _known(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in _KNOWN
+
+
+def holders(model: Any) -> Iterator[tuple[Where, Any]]:
+    """Give every object that the file may hold by its class' name, with where it sits."""
+    yield (), model
+    for where, layer in layers(model):
+        yield where, layer
+        yield from ((where, thing) for _, thing in roles(layer))
+    yield from (((), thing) for _, thing in compiled_callables(model))
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        yield from (((), one) for one in (optimizer, getattr(optimizer, "_learning_rate", None)))
+
+
+def registered_name(model: Any, thing: type) -> str:
+    """Return the name under which Keras writes a class or function: its own, or the registered."""
+    keras = _keras(keras_module(model))
+    for place in ("saving", "utils"):
+        asked = getattr(getattr(keras, place, None), "get_registered_name", None)
+        if asked is not None:
+            return str(asked(thing))
+    return thing.__name__
 
 
 def keras_module(model: Any) -> str:
@@ -155,15 +206,12 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
             stateful.append(path)
         if any(kind.__name__ in _ADAPTED for kind in type(layer).__mro__):
             adapted.append(path)
-        if not all(_comes_back(v) for v in (getattr(layer, "arguments", None) or {}).values()):
+        if not arguments_come_back(layer):
             arguments.append(path)
-        for thing in (layer, *(getattr(layer, role, None) for role in _CALLABLES)):
-            _note_class(thing, origins, custom)
-    for _, thing in compiled_callables(model):
-        _note_class(thing, origins, custom)
-    optimizer = getattr(model, "optimizer", None)
-    for thing in (optimizer, getattr(optimizer, "_learning_rate", None)):
-        _note_class(thing, origins, custom)
+    for _, thing in holders(model):
+        kind = brought_class(thing, origins)
+        if kind is not None and origins.is_users(kind):
+            custom.add(f"{kind.__module__}:{kind.__qualname__}")
     return ModelFacts(
         class_name=told["class"],
         inputs=_tensors(told["inputs"]),
@@ -184,18 +232,15 @@ def _compiled_names(model: Any, roles: set[str]) -> tuple[str, ...]:
     return tuple(sorted({leaf for role, leaf in found if role in roles and isinstance(leaf, str)}))
 
 
+def arguments_come_back(layer: Any) -> bool:
+    """Tell whether JSON brings all of a Lambda's arguments back as they were."""
+    return all(_comes_back(value) for value in (getattr(layer, "arguments", None) or {}).values())
+
+
 def _comes_back(value: Any) -> bool:
-    """Tell whether JSON brings a Lambda's argument back as it was."""
     if isinstance(value, list):
         return all(_comes_back(item) for item in value)
     return value is None or type(value) in (bool, int, float, str)
-
-
-def _note_class(thing: Any, origins: Origins, custom: set[str]) -> None:
-    """Add the class of *thing* to *custom* if it is the user's own."""
-    kind = type(thing)
-    if not isinstance(thing, (FunctionType, str)) and origins.is_user_code(kind.__module__):
-        custom.add(f"{kind.__module__}:{kind.__qualname__}")
 
 
 def _tensors(told: list[dict[str, Any]]) -> tuple[Tensor, ...]:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from capsule import __version__
-from capsule.artifact import Artifact, Carried, identify, open_artifact
+from capsule.artifact import Artifact, identify, open_artifact
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
+from capsule.capture.matching import carried, carried_by
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
 from capsule.environment import (
@@ -27,7 +27,6 @@ from capsule.environment import (
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.manifest import (
     ArtifactFacts,
-    CarriedFunction,
     DistributionFacts,
     KerasFacts,
     Manifest,
@@ -36,12 +35,6 @@ from capsule.manifest import (
 )
 
 T = TypeVar("T")
-
-
-class Attempt(Protocol):
-    """Runs one part of the capture; what it raises becomes a problem that is told."""
-
-    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T: ...
 
 
 @dataclass(frozen=True)
@@ -110,8 +103,8 @@ def record_model(
         origins, root, source=options.source, values=options.values, allow=options.allow
     )
     functions = attempt(
-        "the functions", lambda: _functions(model, artifact, graph, origins, attempt),
-        tuple(_carried(found, None) for found in artifact.functions),
+        "the functions", lambda: carried_by(model, artifact, graph, origins, attempt),
+        tuple(carried(found, None) for found in artifact.functions),
     )  # fmt: skip
     return Manifest(
         origin="saved",
@@ -145,69 +138,6 @@ def _now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def _carried(found: Carried, node: str | None, name: str | None = None) -> CarriedFunction:
-    return CarriedFunction(
-        where=found.where,
-        role=found.role,
-        name=name or found.name,
-        encoding=found.encoding,
-        key=found.key,
-        code_sha256=found.code_sha256,
-        defaults=bool(found.defaults),
-        closure=bool(found.closure),
-        module=found.module,
-        node=node,
-    )
-
-
-def _functions(
-    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempt
-) -> tuple[CarriedFunction, ...]:
-    """Return every function that the file carries or the live model names, with its node."""
-    by_path = dict(live.layers(model))
-    compiled = list(live.compiled_callables(model))
-    made: list[CarriedFunction] = []
-    known: set[tuple[live.Where, str, str]] = set()
-
-    def add(found: Carried, value: Any) -> None:
-        # One odd object must not cost the others their capture.
-        place = f"{'/'.join(found.where)} {found.role}".strip()
-        node = attempt(place, lambda: graph.add(value), None) if value is not None else None
-        name = found.name
-        if found.code is not None and node is not None:
-            name = graph.nodes[node].qualname.rpartition(".")[2]
-        made.append(_carried(found, node, name))
-        known.add((found.where, found.role, found.name))
-
-    for found in artifact.functions:
-        if found.where in by_path:
-            value = live.carried_callable(by_path[found.where], found.role)
-        else:
-            named = [v for role, v in compiled if (role, _name(v)) == (found.role, found.name)]
-            value = named[0] if named else None
-        add(found, value)
-    texts = artifact.texts
-    # Keras writes these as a bare text, which nobody can tell from one of its own names.
-    bare = [(w, r, f) for w, layer in by_path.items() for r, f in live.by_name_only(layer)]
-    for where, role, value in [*bare, *(((), role, value) for role, value in compiled)]:
-        name = _stored_name(value, texts)
-        if not isinstance(value, FunctionType) or (where, role, name) in known:
-            continue
-        if origins.is_user_code(value.__module__):
-            add(Carried(where, role, name, "by-name", None, None, None, None), value)
-    return tuple(made)
-
-
-def _stored_name(value: Any, texts: set[str]) -> str:
-    """Return the text that Keras wrote for a function: registered ones bear their package."""
-    name = _name(value)
-    return next((text for text in sorted(texts) if text.endswith(f">{name}")), name)
-
-
-def _name(value: Any) -> str:
-    return str(getattr(value, "__name__", value))
-
-
 def record_file(
     path: str | os.PathLike[str], python: str | os.PathLike[str] | None = None
 ) -> Manifest:
@@ -229,7 +159,7 @@ def record_file(
         settings=None,
         environment_variables=live.environment_variables(),
         distributions=_distributions(environment.paths),
-        functions=tuple(_carried(found, None) for found in artifact.functions),
+        functions=tuple(carried(found, None) for found in artifact.functions),
         nodes={},
         model=None,
         probe=Probe(skipped="the model was not loaded"),

@@ -48,11 +48,14 @@ def load_model(
     )
     keras = find_keras(plan["keras"])
     tables = Tables()
+    given = custom_objects or {}
     for carried in plan["functions"]:
-        if carried["node"] is not None:
+        # What the caller gives by name counts for more than what was there at save.
+        mine = carried["key"] is None and carried["name"].rpartition(">")[2] in given
+        if carried["node"] is not None and not mine:
             tables.add(carried, restored[carried["node"]])
     tables.settle()
-    tables.by_name.update(custom_objects or {})
+    tables.by_name.update(given)
     known = dict(_loss_aliases(keras), **tables.by_name)
     options = dict(options or {})
     parameters = inspect.signature(keras.models.load_model).parameters

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from packaging.version import Version
 
@@ -19,7 +17,7 @@ from capsule.environment.frameworks import (
     same_provider,
 )
 from capsule.manifest import Manifest
-from capsule.verdict.facts import keras_generation, removed_from_numpy, same_family
+from capsule.verdict.facts import is_keras3, keras_generation, removed_from_numpy, same_family
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.reach import Reach, Reaches, required
 
@@ -167,7 +165,16 @@ def backend(case: Case) -> Iterator[Finding]:
     found = backend_provider(case.environment.distributions, saved.backend)
     name = saved.backend_distribution or saved.backend
     expected = f"{name} {saved.backend_version or ''}".strip()
-    if found is None:
+    if found is None and is_keras3(saved) and _another_backend(case) is not None:
+        yield Finding(
+            "backend-other", "warning", saved.backend,
+            f"{saved.backend} is not installed, {_another_backend(case)} is",
+            expected=expected, found=_another_backend(case),
+            reach=("model", saved.module, saved.backend),
+            remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=("keras", "same"),
+        )  # fmt: skip
+    elif found is None:
         yield Finding(
             "backend-missing", "fatal", saved.backend, f"{saved.backend} is not installed",
             expected=expected, found=None, reach=("model", saved.module, saved.backend),
@@ -182,6 +189,12 @@ def backend(case: Case) -> Iterator[Finding]:
             remedy="check it: capsule replay MODEL --unsafe --check",
             decides=QUESTIONS,
         )  # fmt: skip
+
+
+def _another_backend(case: Case) -> str | None:
+    """Return a backend that Keras 3 would find here, None if there is none."""
+    known = ("tensorflow", "jax", "torch")
+    return next((b for b in known if backend_provider(case.environment.distributions, b)), None)
 
 
 def settings(case: Case) -> Iterator[Finding]:
@@ -202,7 +215,7 @@ def settings(case: Case) -> Iterator[Finding]:
                 "settings", "warning", name, f"{name} {expected} → {found}",
                 expected=str(expected), found=str(found), reach=("model", "keras", name),
                 remedy=f"set {name} before loading (keras.json, or KERAS_BACKEND)",
-                decides=QUESTIONS if name == "backend" else ("keras", "same"),
+                decides=("keras", "same"),
             )  # fmt: skip
 
 
@@ -311,46 +324,7 @@ def other_distributions(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def local_modules(case: Case) -> Iterator[Finding]:
-    """The user's own modules, where another version of them lies in the way."""
-    for name, node in sorted(case.manifest.nodes.items()):
-        if node.kind != "module" or node.origin != "local" or name not in case.reaches.of_node:
-            continue
-        if node.source is None:
-            yield Finding(
-                "module-opaque", "fatal", name, f"the module {name} is not in the sidecar",
-                reach=case.reaches.of_node[name],
-                remedy=f"make {name} importable, or save with source=True", decides=("capsule",),
-            )  # fmt: skip
-            continue
-        for folder in (".", *case.environment.paths):
-            text = _read(Path(folder, *name.split(".")), package=node.package)
-            if text is not None:
-                if _digest(text) != _digest(node.source):
-                    yield Finding(
-                        "module-changed", "warning", name,
-                        f"the module {name} here is not the one the model was saved with",
-                        expected=_digest(node.source), found=_digest(text),
-                        reach=case.reaches.of_node[name],
-                        remedy="replay the model, which takes the saved one along",
-                        decides=("keras", "same"),
-                    )  # fmt: skip
-                break
-
-
-def _read(stem: Path, *, package: bool) -> str | None:
-    path = stem / "__init__.py" if package else stem.with_suffix(".py")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-
-
-def _digest(text: str) -> str:
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 RULES: tuple[Rule, ...] = (
     bytecode, python, platform, keras, backend, settings, variables, reached_distributions,
-    framework_distributions, local_modules, other_distributions,
+    framework_distributions, other_distributions,
 )  # fmt: skip

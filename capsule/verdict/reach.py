@@ -62,7 +62,7 @@ def told(function: CarriedFunction) -> str:
 def of_function(function: CarriedFunction) -> Reach:
     """Return the reach of a carried function: model → layer → role if it isn't the function."""
     parts = ["/".join(function.where)] if function.where else []
-    if function.role != "function":
+    if function.role not in ("function", "class"):
         parts.append(function.role)
     return ("model", ".".join(parts) or function.name)
 

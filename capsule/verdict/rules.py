@@ -102,17 +102,55 @@ def value_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 
 def source_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Functions that exist as bytecode only: they live under one minor of Python."""
+    """Definitions of which no source exists: bytecode lives under one minor of Python."""
     for name in reaches.functions():
         node = manifest.nodes[name]
-        if node.source is None and node.code is not None:
+        told = f"{short(name)} has no source ({node.reason})"
+        if node.kind == "class" and node.source is None:
+            yield Finding(
+                "class-opaque", "fatal", short(name), f"{told}: it can't be brought back",
+                expected="source", found=None, reach=reaches.of_node[name],
+                remedy=f"define {short(name)} in a file, or give it in custom_objects",
+                decides=("keras", "capsule"),
+            )  # fmt: skip
+        elif node.lifted:
+            yield Finding(
+                "source-lifted", "note", short(name),
+                f"{told}: it was read from its code, {node.source}",
+                expected="source", found="lifted", reach=reaches.of_node[name],
+            )  # fmt: skip
+        elif node.source is None and node.code is not None:
             yield Finding(
                 "source-missing", "note", short(name),
-                f"{short(name)} has no source ({node.reason}): its bytecode runs under"
-                f" Python {manifest.python.minor} alone",
-                expected="source", found="bytecode",
-                reach=reaches.of_node[name],
+                f"{told}: its bytecode runs under Python {manifest.python.minor} alone",
+                expected="source", found="bytecode", reach=reaches.of_node[name],
                 remedy="define it in a file",
+            )  # fmt: skip
+
+
+def needed_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Names that a class or a decorated function needs to be made, and nobody can give it."""
+    for name in reaches.functions():
+        for binding in manifest.nodes[name].names:
+            if binding.missing and binding.how in ("body", "base"):
+                yield Finding(
+                    "name-missing", "fatal", binding.name,
+                    f"{short(name)} is made with {binding.name}, which no one can find again",
+                    reach=(*reaches.of_node[name], binding.name),
+                    remedy=f"make {binding.name} a global name", decides=("keras", "capsule"),
+                )  # fmt: skip
+
+
+def module_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """The user's own modules whose source is not in the sidecar."""
+    for name, reach in reaches.of_node.items():
+        node = manifest.nodes[name]
+        package = any(other.startswith(f"{name}.") for other in manifest.nodes)
+        brought = node.source is not None or package
+        if node.kind == "module" and node.origin == "local" and not brought:
+            yield Finding(
+                "module-opaque", "fatal", name, f"the module {name} is not in the sidecar",
+                reach=reach, remedy="save with source=True", decides=("capsule",),
             )  # fmt: skip
 
 
@@ -130,14 +168,19 @@ def function_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 
 def custom_class(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Layers of the user's own classes, which are not in the file."""
+    """Classes of the user's own that were not captured: the file holds their names only."""
+    nodes = [manifest.nodes[f.node] for f in manifest.functions if f.node and f.role == "class"]
+    captured = {f"{node.module}:{node.qualname}" for node in nodes}
     for name in manifest.model.custom if manifest.model else ():
-        short = name.partition(":")[2]
+        if name in captured:
+            continue
+        called = name.partition(":")[2]
         yield Finding(
-            "custom-class", "fatal", short,
-            f"{short} is a class of yours ({name.partition(':')[0]}); the file holds its name only",
-            expected=name, found=None, reach=("model", short),
-            remedy=f"give it: custom_objects={{{short!r}: {short}}}",
+            "custom-class", "fatal", called,
+            f"{called} is a class of yours ({name.partition(':')[0]}); the file holds its name"
+            " only",
+            expected=name, found=None, reach=("model", called),
+            remedy=f"give it: custom_objects={{{called!r}: {called}}}",
             decides=("keras", "capsule"),
         )  # fmt: skip
 
@@ -172,5 +215,5 @@ def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     described, unbuilt, name_missing, value_opaque, source_missing, function_unknown,
-    custom_class, randomness, module_state, *stored.RULES,
+    needed_missing, module_opaque, custom_class, randomness, module_state, *stored.RULES,
 )  # fmt: skip

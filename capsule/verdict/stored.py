@@ -30,8 +30,14 @@ def stored_alike(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             f"{told(function)} and {told(other)} differ, and the file stores them alike",
             reach=of_function(function),
             remedy="give them other names, or make one of them differ in its own text",
-            decides=QUESTIONS,
+            # In layers of other names capsule knows each by its place.
+            decides=("keras",) if _placed(function, other) else QUESTIONS,
         )  # fmt: skip
+
+
+def _placed(one: CarriedFunction, other: CarriedFunction) -> bool:
+    in_lambda = {one.role, other.role} <= {"function", "output_shape", "mask"}
+    return in_lambda and bool(one.where and other.where) and one.where[-1] != other.where[-1]
 
 
 def name_taken(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -55,10 +61,13 @@ def by_name_only(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for function in manifest.functions:
         node = manifest.nodes.get(function.node or "")
         own = node is None or node.origin != "reference" or function.name not in KERAS_NAMES
+        if function.role == "arguments":
+            continue
         if function.encoding == "by-name" and own and not _keras_has(function):
+            what = "the class" if function.role == "class" else told(function)
             yield Finding(
                 "by-name-only", "fatal", function.name,
-                f"{told(function)} is stored by its name {function.name!r} alone",
+                f"{what} is stored by its name {function.name!r} alone",
                 expected=function.name, found=None, reach=of_function(function),
                 remedy="load it with capsule.load, or pass it in custom_objects",
                 decides=("keras",),
@@ -99,14 +108,15 @@ def _comes_back(binding: Binding) -> bool:
 
 def arguments_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A Lambda's ``arguments`` that JSON does not bring back as they were."""
+    captured = {"/".join(f.where) for f in manifest.functions if f.role == "arguments" and f.node}
     for layer in manifest.model.arguments if manifest.model else ():
         yield Finding(
             "arguments-lost", "fatal", layer,
             f"{layer} has arguments that are no plain numbers, texts or lists: they come back as"
             " something else",
             reach=("model", layer, "arguments"),
-            remedy="make them inside the function, or close over them",
-            decides=QUESTIONS,
+            remedy="load it with capsule.load, or make them inside the function",
+            decides=("keras",) if layer in captured else QUESTIONS,
         )  # fmt: skip
 
 
@@ -254,8 +264,8 @@ def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                 "mask-lost", "warning", function.name,
                 f"{told(function)} is a mask function, which Keras 3 writes and does not load",
                 reach=of_function(function),
-                remedy="check the outputs: capsule replay MODEL --unsafe --check",
-                decides=QUESTIONS,
+                remedy="load it with capsule.load",
+                decides=("keras",),
             )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ def carried(**change: Any) -> Manifest:
         (carried(defaults=True), "defaults-lost", ("no", "yes", "yes")),
         (carried(encoding="by-name", key=None, name="f"), "by-name-only", ("no", "yes", "yes")),
         (carried(node=None), "function-unknown", ("unknown", "unknown", "unknown")),
-        (carried(role="mask"), "mask-lost", ("unknown", "unknown", "unknown")),
+        (carried(role="mask"), "mask-lost", ("unknown", "yes", "yes")),
         (manifest_with(nodes=PURE, model={"unbuilt": ["dense"]}), "unbuilt", ("no", "no", "no")),
         (manifest_with(nodes=PURE, model={"custom": ["m:Mine"]}), "custom-class",
          ("no", "no", "no")),

@@ -1,0 +1,127 @@
+"""Which function of the file is which live object: by where it sits and what it is there for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any, Protocol, TypeVar
+
+from capsule.artifact import Artifact, Carried
+from capsule.capture import live
+from capsule.capture.graph import ImportGraph
+from capsule.capture.origins import Origins
+from capsule.manifest import CarriedFunction
+
+T = TypeVar("T")
+
+
+class Attempt(Protocol):
+    """Runs one part of the capture; what it raises becomes a problem that is told."""
+
+    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T: ...
+
+
+def carried(found: Carried, node: str | None, name: str | None = None) -> CarriedFunction:
+    """Return what the sidecar says of a function of the file."""
+    return CarriedFunction(
+        where=found.where,
+        role=found.role,
+        name=name or found.name,
+        encoding=found.encoding,
+        key=found.key,
+        code_sha256=found.code_sha256,
+        defaults=bool(found.defaults),
+        closure=bool(found.closure),
+        module=found.module,
+        node=node,
+    )
+
+
+def carried_by(
+    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempt
+) -> tuple[CarriedFunction, ...]:
+    """Return every function that the file carries or the live model names, with its node."""
+    by_path = dict(live.layers(model))
+    compiled = list(live.compiled_callables(model))
+    configured: dict[live.Where, dict[str, Any]] = {}
+    for where, layer in by_path.items():
+        if live.brought_class(layer, origins) is not None:
+            read = functools.partial(live.config_callables, layer)
+            configured[where] = attempt("/".join(where), read, {})
+    made: list[CarriedFunction] = []
+    known: set[tuple[live.Where, str, str]] = set()
+
+    def add(found: Carried, value: Any) -> None:
+        # One odd object must not cost the others their capture.
+        place = f"{'/'.join(found.where)} {found.role}".strip()
+        node = attempt(place, lambda: graph.add(value), None) if value is not None else None
+        name = found.name
+        if found.code is not None and node is not None:
+            name = graph.nodes[node].qualname.rpartition(".")[2]
+        made.append(carried(found, node, name))
+        known.add((found.where, found.role, found.name))
+
+    for found in artifact.functions:
+        if found.where in by_path:
+            value = configured.get(found.where, {}).get(found.role)
+            if value is None or isinstance(value, (list, tuple, dict)):
+                value = live.carried_callable(by_path[found.where], found.role)
+        else:
+            named = [v for role, v in compiled if (role, _name(v)) == (found.role, found.name)]
+            value = named[0] if named else None
+        add(found, value)
+    texts = artifact.texts
+    for where, role, name, value in _by_name(model, by_path, compiled, configured, origins, texts):
+        if (where, role, name) not in known:
+            add(Carried(where, role, name, "by-name", None, None, None, None), value)
+    return tuple(made)
+
+
+def _by_name(
+    model: Any,
+    by_path: dict[live.Where, Any],
+    compiled: list[tuple[str, Any]],
+    configured: dict[live.Where, dict[str, Any]],
+    origins: Origins,
+    texts: set[str],
+) -> Iterator[tuple[live.Where, str, str, Any]]:
+    """Give what Keras writes as a bare text, as ``(where, role, name, object)``.
+
+    Nobody can tell such a text from one of Keras' own names.
+    """
+    given = [(where, role, value) for where, layer in by_path.items()
+             for role, value in live.roles(layer)]  # fmt: skip
+    for where, role, value in [*given, *(((), role, value) for role, value in compiled)]:
+        if isinstance(value, FunctionType) and origins.is_users(value):
+            yield where, role, _stored_name(value, texts), value
+    for where, values in configured.items():
+        for role, value in values.items():
+            yield where, role, _stored_name(_first(value), texts), value
+    seen: set[type] = set()
+    for where, thing in live.holders(model):
+        kind = live.brought_class(thing, origins)
+        if kind is not None and kind not in seen:
+            seen.add(kind)
+            yield where, "class", live.registered_name(model, kind), kind
+    for where, layer in by_path.items():
+        if not live.arguments_come_back(layer):
+            yield where, "arguments", "arguments", layer.arguments
+
+
+def _first(value: Any) -> Any:
+    """Return the first function inside a value of a configuration."""
+    while isinstance(value, (list, tuple, dict)):
+        items = value.values() if isinstance(value, dict) else value
+        value = next((v for v in items if isinstance(v, (list, tuple, dict)) or callable(v)), None)
+    return value
+
+
+def _stored_name(value: Any, texts: set[str]) -> str:
+    """Return the text that Keras wrote for a function: registered ones bear their package."""
+    name = _name(value)
+    return next((text for text in sorted(texts) if text.endswith(f">{name}")), name)
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__name__", value))
