@@ -191,7 +191,9 @@ class ModelFacts:
 
     ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` and
     ``metrics`` those given as text; ``arguments`` the Lambda layers whose arguments JSON
-    does not bring back; ``adapted`` the layers with a table that they learned.
+    does not bring back; ``adapted`` the layers with a table that they learned;
+    ``operations`` what stands in the model's graph and is no layer. ``subclassed`` tells
+    that the file holds the model's class and not its layers.
     """
 
     class_name: str
@@ -204,6 +206,8 @@ class ModelFacts:
     metrics: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    subclassed: bool = False
 
 
 @dataclass(frozen=True)

@@ -133,14 +133,16 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
     """Return the artifact's functions, and those it names where only Keras knows (activations)."""
     found = artifact.functions
     known = {(f.where, f.role, f.name) for f in found}
-    texts = artifact.texts
+    places = {(f.where, f.role) for f in found}
+    texts, passing = artifact.texts, artifact.arguments
     for function in manifest.functions:
         place = (function.where, function.role, function.name)
         if function.key is not None or place in known:
             continue
-        # Keras writes some as a bare text: the file must hold that text at least.
-        passes = function.role == "arguments" and set(function.where[-1:]) & artifact.arguments
-        if function.name in texts or passes:
+        # Keras writes some as a bare text: the file must hold that text at least, or
+        # functions in that place, of which this is the list, or arguments of a Lambda.
+        held = function.name in texts or (function.where, function.role) in places
+        if held or (function.role == "arguments" and set(function.where[-1:]) & passing):
             found.append(
                 Carried(function.where, function.role, function.name, function.encoding,
                         None, None, None, function.module)

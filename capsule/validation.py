@@ -304,6 +304,8 @@ def _model(data: Reader) -> model.ModelFacts:
         metrics=data.texts("metrics"),
         arguments=data.texts("arguments"),
         adapted=data.texts("adapted"),
+        operations=data.texts("operations"),
+        subclassed=data.flag("subclassed"),
     )
 
 

@@ -223,7 +223,15 @@ def model_facts(model: Any, origins: Origins) -> ModelFacts:
         metrics=_compiled_names(model, {"metrics", "weighted_metrics"}),
         arguments=tuple(arguments),
         adapted=tuple(adapted),
+        operations=_operations(model),
+        subclassed=not any(hasattr(model, name) for name in ("_nodes_by_depth", "_functional")),
     )
+
+
+def _operations(model: Any) -> tuple[str, ...]:
+    """Return what stands in the graph of a Keras 3 model and is no layer: ``x[:, 0] > 1``."""
+    every = getattr(model, "operations", ())
+    return tuple(sorted({type(one).__name__ for one in every if not hasattr(one, "weights")}))
 
 
 def _compiled_names(model: Any, roles: set[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, Protocol, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from capsule.artifact import Artifact, Carried
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
+from capsule.capture.objects import Parts
 from capsule.capture.origins import Origins
 from capsule.manifest import CarriedFunction
 
@@ -62,17 +64,27 @@ def carried_by(
         made.append(carried(found, node, name))
         known.add((found.where, found.role, found.name))
 
+    met: Counter[tuple[live.Where, str]] = Counter()
     for found in artifact.functions:
         if found.where in by_path:
-            value = configured.get(found.where, {}).get(found.role)
-            if value is None or isinstance(value, (list, tuple, dict)):
-                value = live.carried_callable(by_path[found.where], found.role)
+            met[found.where, found.role] += 1
+            given = list(_functions(configured.get(found.where, {}).get(found.role)))
+            # Those of one list stand in the file in their order.
+            number = met[found.where, found.role]
+            held = live.carried_callable(by_path[found.where], found.role)
+            value = given[number - 1] if number <= len(given) else held
+            if value is None:  # a function among the arguments of a Lambda
+                value = (getattr(by_path[found.where], "arguments", None) or {}).get(found.role)
         else:
-            named = [v for role, v in compiled if (role, _name(v)) == (found.role, found.name)]
-            value = named[0] if named else None
+            bare = found.name.rpartition(">")[2]
+            value = next(
+                (v for role, v in compiled if (role, _name(v)) == (found.role, bare)), None
+            )
         add(found, value)
     texts = artifact.texts
     for where, role, name, value in _by_name(model, by_path, compiled, configured, origins, texts):
+        if isinstance(value, (list, tuple, dict)) and (where, role) in met:
+            name = role  # the whole of what stands there one by one
         if (where, role, name) not in known:
             add(Carried(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
@@ -97,7 +109,7 @@ def _by_name(
             yield where, role, _stored_name(value, texts), value
     for where, values in configured.items():
         for role, value in values.items():
-            yield where, role, _stored_name(_first(value), texts), value
+            yield where, role, _stored_name(next(_functions(value)), texts), value
     seen: set[type] = set()
     for where, thing in live.holders(model):
         kind = live.brought_class(thing, origins)
@@ -106,15 +118,17 @@ def _by_name(
             yield where, "class", live.registered_name(model, kind), kind
     for where, layer in by_path.items():
         if not live.arguments_come_back(layer):
-            yield where, "arguments", "arguments", layer.arguments
+            items = tuple((key, "item", value) for key, value in layer.arguments.items())
+            yield where, "arguments", "arguments", Parts("dict", "arguments", items)
 
 
-def _first(value: Any) -> Any:
-    """Return the first function inside a value of a configuration."""
-    while isinstance(value, (list, tuple, dict)):
-        items = value.values() if isinstance(value, dict) else value
-        value = next((v for v in items if isinstance(v, (list, tuple, dict)) or callable(v)), None)
-    return value
+def _functions(value: Any) -> Iterator[Any]:
+    """Give the functions inside a value of a configuration, in its order."""
+    if isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _functions(item)
+    elif callable(value):
+        yield value
 
 
 def _stored_name(value: Any, texts: set[str]) -> str:

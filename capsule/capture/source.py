@@ -227,10 +227,9 @@ def _defining(
     bases: Iterable[int] = (),
 ) -> CodeType | None:
     """Return the code that makes what *text* defines, None if it compiles to nothing such."""
-    used = [name for name in imported if sample is None or whole or name in sample.co_names]
     futures = futures_of(sample) if sample is not None else ()
     try:
-        made, _ = compile_definition(text, "<check>", free, futures, used, whole, bases)
+        made, _ = compile_definition(text, "<check>", free, futures, imported, whole, bases)
     except (RestoreError, RecursionError):
         return None
     return made

@@ -37,15 +37,17 @@ class Tables(object):
         self.by_key: Dict[str, Any] = {}
         self.by_name: Dict[str, Any] = {}
         self._places: Dict[Tuple[str, str], List[Tuple[Optional[str], Any]]] = {}
+        self._whole: Dict[Tuple[str, str], Any] = {}
         self._ambiguous: List[str] = []
 
     def add(self, carried: Dict[str, Any], value: Any) -> None:
         """Add one function of the plan."""
         where, role, key, name = (carried[k] for k in ("where", "role", "key", "name"))
+        if isinstance(value, (list, tuple, dict)):
+            self._whole[where[-1], role] = value
+            return
         if where:
             self._places.setdefault((where[-1], role), []).append((key, value))
-        if role == "arguments":
-            return
         table, index = (self.by_key, key) if key else (self.by_name, name)
         if table.setdefault(index, value) is not value:
             # Two are stored alike: only their places can tell them apart.
@@ -65,6 +67,8 @@ class Tables(object):
         *entry* is what the configuration has there; it tells two layers of one name
         apart. Raises RestoreError where it does not.
         """
+        if (layer, role) in self._whole:
+            return self._whole[layer, role]
         found = self._places.get((layer, role), [])
         keyed = [value for key, value in found if key is not None and key == key_of(entry)]
         values = keyed or [value for key, value in found if key is None]

@@ -128,8 +128,8 @@ def elsewhere(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
                 "lambda-elsewhere", "fatal", function.name,
                 f"{told(function)} is a lambda, which Keras stores there and cannot load again",
                 reach=of_function(function),
-                remedy="make it a def, or a Lambda layer of its own",
-                decides=("keras", "capsule"),
+                remedy="load it with capsule.load, or make it a Lambda layer of its own",
+                decides=("keras",) if function.node else ("keras", "capsule"),
             )  # fmt: skip
 
 
@@ -269,6 +269,23 @@ def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def not_in_hdf5(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """What Keras 3 writes into .h5 and no Keras reads from it again."""
+    model = manifest.model
+    if model is None or not is_keras3(manifest.keras) or manifest.artifact.format != "keras-h5":
+        return
+    why = None
+    if model.operations:
+        why = f"{', '.join(model.operations)} is no layer, and of .h5 Keras 3 reads layers alone"
+    elif model.subclassed:
+        why = f"{model.class_name} has no layers before it is called: .h5 does not bring them back"
+    if why is not None:
+        yield Finding(
+            "not-in-hdf5", "fatal", model.class_name, why, reach=("model", model.class_name),
+            remedy="save it as .keras", decides=QUESTIONS,
+        )  # fmt: skip
+
+
 def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """Keras refuses bytecode unless told otherwise: a finding, never a verdict."""
     coded = [function for function in manifest.functions if function.key is not None]
@@ -283,5 +300,5 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES = (
     stored_alike, name_taken, by_name_only, defaults_lost, arguments_lost, elsewhere, name_lost,
-    closure_lost, loss_alias, name_unknown, adapted, mask_lost, safe_mode,
+    closure_lost, loss_alias, name_unknown, adapted, mask_lost, not_in_hdf5, safe_mode,
 )  # fmt: skip

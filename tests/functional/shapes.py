@@ -241,9 +241,8 @@ def loss_function():
 
 @case
 def registered_loss():
-    saving = K.saving if hasattr(K.saving, "register_keras_serializable") else K.utils
 
-    @saving.register_keras_serializable(package="lab")
+    @K.utils.register_keras_serializable(package="lab")
     def registered(a, b):
         return tf.reduce_mean(tf.abs(a - b))
 
@@ -293,6 +292,243 @@ def wrapped():
     inputs = K.Input((4,))
     y = L.TimeDistributed(L.Lambda(lambda x: x * 2 + 1))(L.Reshape((2, 2))(inputs))
     return K.Model(inputs, L.Flatten()(y))
+
+
+class Scale:
+    """Called like a function, with a number of its own."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+
+class Base(L.Layer):
+    def __init__(self, units=4, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.kernel = None
+
+    def build(self, shape):
+        self.kernel = self.add_weight(name="k", shape=(int(shape[-1]), self.units))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+class Projected(Base):
+    """A layer with weights, a base class of the user's, and a helper."""
+
+    def call(self, x):
+        return helper(tf.matmul(x, self.kernel))
+
+
+class Applied(L.Layer):
+    def __init__(self, fn, **kwargs):
+        super().__init__(**kwargs)
+        self.fn = fn
+
+    def call(self, x):
+        return self.fn(x)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "fn": self.fn}
+
+
+class Many(L.Layer):
+    def __init__(self, functions, **kwargs):
+        super().__init__(**kwargs)
+        self.functions = functions
+
+    def call(self, x):
+        for function in self.functions:
+            x = function(x)
+        return x
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return {**super().get_config(), "functions": list(self.functions)}
+
+
+class Cell(L.Layer):
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight(name="k", shape=(int(shape[-1]), self.units))
+
+    def call(self, x, states):
+        y = helper(tf.matmul(x, self.kernel)) * 0.01 + states[0]
+        return y, [y]
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+class Positive(K.constraints.Constraint):
+    def __call__(self, w):
+        return tf.abs(w)
+
+
+class Whole(K.Model):
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.first = L.Dense(units)
+        self.second = L.Lambda(lambda x: helper(x))
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+    def get_config(self):
+        return {"units": self.units}
+
+
+@tf.function(input_signature=[tf.TensorSpec((None, 4), tf.float32)])
+def compiled(x):
+    return x * SCALE
+
+
+@tf.custom_gradient
+def clipped(x):
+    return x * 2.0, lambda upstream: tf.clip_by_value(upstream, -1.0, 1.0)
+
+
+CONSTANT = tf.constant([1.0, 2.0, 3.0, 4.0])
+KIND = tf.float32
+
+
+@K.utils.register_keras_serializable(package="lab")
+class Registered(Applied):
+    pass
+
+
+@case
+def layer_with_weights():
+    return one(Projected(3))
+
+
+@case
+def layer_given_a_lambda():
+    return one(Applied(lambda x: x * SCALE))
+
+
+@case
+def layer_given_a_def():
+    return one(Applied(helper))
+
+
+@case
+def registered_layer():
+    return one(Registered(lambda x: x + PAIR[0]))
+
+
+@case
+def layer_given_many():
+    return one(Many([lambda x: x * 2, helper, lambda x: x - 1]))
+
+
+@case
+def cell():
+    inputs = K.Input((4,))
+    return K.Model(inputs, L.RNN(Cell(3))(L.Reshape((2, 2))(inputs)))
+
+
+@case
+def nested_model():
+    inner = K.Sequential([K.Input((4,)), L.Lambda(lambda x: helper(x)), Projected(2)])
+    return one(inner)
+
+
+@case
+def recurrent_activation():
+    inputs = K.Input((4,))
+    return K.Model(inputs, L.LSTM(3, activation=act)(L.Reshape((2, 2))(inputs)))
+
+
+@case
+def masked():
+    inputs = K.Input((4,))
+    x = L.Reshape((4, 1))(inputs)
+    x = L.Lambda(lambda t: t * 1.0, mask=lambda t, mask=None: t[:, :, 0] > PAIR[0] - 2.0)(x)
+    return K.Model(inputs, L.LSTM(2)(x))
+
+
+@case
+def argument_array():
+    return one(L.Lambda(lambda x, w: x * w + w.shape[0], arguments={"w": TABLE}))
+
+
+@case
+def argument_function():
+    return one(L.Lambda(lambda x, f: f(x), arguments={"f": helper}))
+
+
+SCALER = Scale(2.5)
+
+
+@case
+def object_of_the_users():
+    return one(L.Lambda(lambda x: SCALER(x)))
+
+
+@case
+def tensor_and_type():
+    return one(L.Lambda(lambda x: tf.cast(x, KIND) * CONSTANT))
+
+
+@case
+def decorated_by_a_library():
+    return one(L.Lambda(lambda x: compiled(x) + clipped(x)))
+
+
+@case
+def regularizers_and_constraints():
+    return one(L.Dense(3, kernel_regularizer=lambda w: 0.1 * tf.reduce_sum(w),
+                       kernel_constraint=Positive()))  # fmt: skip
+
+
+@case
+def metric_class():
+    class Mine(K.metrics.MeanAbsoluteError):
+        pass
+
+    model = one(L.Dense(4))
+    model.compile("sgd", "mean_squared_error", metrics=[Mine()])
+    return model
+
+
+@case
+def two_alike_in_two_layers():
+    inputs = K.Input((4,))
+    x = L.Lambda(named_alike(2.0))(inputs)
+    return K.Model(inputs, L.Lambda(named_alike(3.0))(x))
+
+
+def named_alike(n):
+    def same_name(x):
+        return x * n
+
+    return same_name
+
+
+@case
+def subclassed():
+    model = Whole()
+    model(X)
+    return model
+
+
+@case
+def made_by_eval():
+    return one(L.Lambda(eval("lambda x: x * SCALE + 1")))
 
 
 def main():
