@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from capsule.artifact import Artifact, Carried
 from capsule.errors import ConsentError
+from capsule.escaping import escaped
 from capsule.guest.digest import code_bytes, digest
 from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
+
+SHOWN = 12  # lines of source that a refusal shows of each function
 
 # What of a node is run or decides what is run; where it stood does not.
 _RUN = (
@@ -40,6 +43,16 @@ class Planned:
     reaches: tuple[str, ...]
     definitions: tuple[str, ...] = ()
 
+    def listing(self) -> Iterator[str]:
+        """Give the lines that a person must read to decide: digest, source, reach."""
+        role = "" if self.role in ("function", "class") else f".{self.role}"
+        yield f"  {'/'.join(self.where) or self.name}{role}   {self.digest}"
+        lines = (self.source or "").strip("\n").splitlines()
+        yield from (f"      {line}" for line in lines[:SHOWN] or ["(no source)"])
+        if len(lines) > SHOWN:
+            yield f"      … {len(lines) - SHOWN} more lines"
+        yield f"      reaches {', '.join(self.reaches) or 'nothing'}"
+
 
 @dataclass(frozen=True)
 class Consent:
@@ -58,18 +71,17 @@ class Consent:
         """Raise ConsentError, listing each function, unless consent was given."""
         if self.given:
             return
-        listed = "; ".join(
-            f"{'/'.join(f.where)}.{f.role} {f.digest} reaches {', '.join(f.reaches) or 'nothing'}"
-            for f in self.functions
-        )
+        first = f"loading {artifact} would run {len(self.functions)} function(s) of it:"
+        if not self.functions:
+            first = f"loading {artifact} would run what the environment it asks for holds"
+        lines = [first, *(line for function in self.functions for line in function.listing())]
         if self.foreign:
-            listed += f"; it also names {', '.join(self.foreign)}, which no digest covers"
-        raise ConsentError(
-            f"loading {artifact} would run {len(self.functions)} function(s) of it"
-            f" ({listed or 'and the environment it asks for'}); allow it with safe_mode=False"
-            " (--unsafe), or trust named digests with trust=[…] (--trust)",
-            self,
-        )
+            lines.append(f"  it also names {', '.join(self.foreign)}, which no digest covers")
+        digests = ", ".join(sorted({repr(function.digest) for function in self.functions}))
+        lines.append(f"allow all of it: capsule.load({artifact!r}, safe_mode=False), or --unsafe")
+        if digests and not self.foreign:
+            lines.append(f"allow just this: capsule.load({artifact!r}, trust=[{digests}])")
+        raise ConsentError("\n".join(map(escaped, lines)), self)
 
 
 @dataclass(frozen=True)

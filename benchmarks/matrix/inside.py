@@ -34,15 +34,17 @@ def controls(folder, flavor):
         x = np.linspace(-1, 1, 2 * int(np.prod(shape)), dtype="float32").reshape(2, *shape)
         np.savez(os.path.join(folder, name + ".npz"), x0=x, y=np.asarray(model.predict(x)))
         model.save(os.path.join(folder, name + ".h5"))
-        if str(keras.__version__).startswith("3"):
-            model.save(os.path.join(folder, name + ".keras"))
-        else:
-            model.save(os.path.join(folder, name + ".keras"), save_format=zip_format(keras))
-
-
-def zip_format(keras):
-    # Up to 2.12, "keras" writes HDF5 into a file named .keras.
-    return "keras_v3" if keras.__version__.startswith("2.12") else "keras"
+        path = os.path.join(folder, name + ".keras")
+        # Keras 2 up to 2.12 calls HDF5 "keras" too, and only 2.12 can write the archive.
+        for options in (
+            [{}]
+            if hasattr(keras, "ops")
+            else [{"save_format": "keras"}, {"save_format": "keras_v3"}]
+        ):
+            model.save(path, **options)
+            with open(path, "rb") as stream:
+                if stream.read(2) == b"PK":
+                    break
 
 
 def the_keras(flavor):

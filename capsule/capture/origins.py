@@ -9,7 +9,7 @@ import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from capsule.environment.distributions import metadata_folders
@@ -60,7 +60,7 @@ class Origins:
         Decorators of libraries lend their own functions the user's names.
         """
         code = getattr(value, "__code__", None)
-        if code is not None and self._is_installed(code.co_filename):
+        if isinstance(code, CodeType) and self._is_installed(code.co_filename):
             return False
         return self.is_user_code(value.__module__)
 
