@@ -31,6 +31,7 @@ def load(
 ) -> Any:
     """Return the Keras model at *path* with its functions restored.
 
+    Of a SavedModel it returns what serves its graph: ``predict`` and the call, no training.
     Raises VerdictError if it will not load here, or with ``otherwise="replay"`` returns
     the model living in a rebuilt environment (a RemoteModel). ``safe_mode=True`` refuses
     to run the model's functions and lists them in a ConsentError; *trust* allows those

@@ -99,8 +99,9 @@ class Binding:
     """An edge of the import graph: what a name of a function stood for.
 
     ``how`` is global, closure, default, keyword-default, import or attribute; base or
-    body for what a class or a decorated function needs to be made; part, argument,
-    keyword or item for what an object is made of. Either ``to`` names a node (with
+    body for what a class or a decorated function needs to be made, decorator for one
+    that only registers; part, argument, keyword or item for what an object is made of.
+    Either ``to`` names a node (with
     ``attribute`` to take from a module), or ``value`` holds plain data, or ``missing``
     says that nobody defined it. ``attributes`` are the chains used of it.
     """

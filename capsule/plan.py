@@ -43,12 +43,17 @@ class Planned:
     reaches: tuple[str, ...]
     definitions: tuple[str, ...] = ()
 
+    @property
+    def absent(self) -> str:
+        """What there is in place of a source."""
+        return "a graph of TensorFlow operations" if self.role == "graph" else "no source"
+
     def listing(self) -> Iterator[str]:
         """Give the lines that a person must read to decide: digest, source, reach."""
-        role = "" if self.role in ("function", "class") else f".{self.role}"
+        role = "" if self.role in ("function", "class", "graph") else f".{self.role}"
         yield f"  {'/'.join(self.where) or self.name}{role}   {self.digest}"
         lines = (self.source or "").strip("\n").splitlines()
-        yield from (f"      {line}" for line in lines[:SHOWN] or ["(no source)"])
+        yield from (f"      {line}" for line in lines[:SHOWN] or [f"({self.absent})"])
         if len(lines) > SHOWN:
             yield f"      … {len(lines) - SHOWN} more lines"
         yield f"      reaches {', '.join(self.reaches) or 'nothing'}"
@@ -89,6 +94,8 @@ class Plan:
     """What the guest needs to load one artifact, and the consent it rests on."""
 
     keras: str
+    format: str
+    model: dict[str, Any]
     functions: tuple[dict[str, Any], ...]
     nodes: dict[str, Any]
     consent: Consent
@@ -97,6 +104,8 @@ class Plan:
         """Return the plan as the guest reads it."""
         return {
             "keras": self.keras,
+            "format": self.format,
+            "model": self.model,
             "functions": list(self.functions),
             "nodes": self.nodes,
             "safe_mode": not self.consent.given,
@@ -129,16 +138,36 @@ def make_plan(
              "key": found.key, "node": node}
         )  # fmt: skip
         planned.append(_planned(found, node, nodes))
+    if artifact.format == "saved-model":
+        planned.append(_graph(artifact))
     trusted = set(trust)
     foreign = artifact.foreign({p.name for p in planned if p.role == "class" and p.node})
     named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
     return Plan(
         keras=manifest.keras.module if manifest.keras else "keras",
+        format=artifact.format,
+        model=_tensors(manifest),
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
         consent=Consent(tuple(planned), named or not safe_mode, not safe_mode, foreign),
     )
+
+
+def _graph(artifact: Artifact) -> Planned:
+    """Return a SavedModel's graph as what would run: it may read and write files, too."""
+    return Planned(
+        (), "graph", "the graph", digest({"graph": artifact.sha256}), None, None, ()
+    )  # fmt: skip
+
+
+def _tensors(manifest: Manifest) -> dict[str, Any]:
+    """Return the names of inputs and outputs in the model's order, as the guest reads them."""
+    facts = manifest.model
+    if facts is None:
+        return {}
+    sides = {"inputs": facts.inputs, "outputs": facts.outputs}
+    return {side: [{"name": t.name} for t in tensors] for side, tensors in sides.items()}
 
 
 def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:

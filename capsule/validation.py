@@ -234,7 +234,7 @@ KINDS = (
 )  # fmt: skip
 HOWS = (
     "global", "closure", "default", "keyword-default", "import", "attribute", "base", "body",
-    "part", "argument", "keyword", "item",
+    "decorator", "part", "argument", "keyword", "item",
 )  # fmt: skip
 _NAMED = ("global", "closure", "default", "keyword-default", "base", "body", "keyword")
 VALUE_DEPTH = 4 * values.DEPTH_LIMIT  # each container is written as an object in a list

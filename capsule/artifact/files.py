@@ -22,6 +22,7 @@ from capsule.artifact.carried import (
     lambda_arguments,
     objects,
 )
+from capsule.artifact.saved_model import identify_folder
 from capsule.errors import ArtifactError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -79,12 +80,14 @@ class Artifact:
 
 
 def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
-    """Return format, size and SHA-256 of the file at *path*, reading it once.
+    """Return format, size and SHA-256 of the artifact at *path*, reading it once.
 
-    Raises ArtifactError for a missing file, a folder, an empty file and a file that is
-    neither HDF5 nor zip.
+    Raises ArtifactError for a missing file, a folder that is no SavedModel, an empty file
+    and a file that is neither HDF5 nor zip.
     """
     path = Path(path)
+    if path.is_dir():
+        return identify_folder(path)
     digest = hashlib.sha256()
     size = 0
     head = b""
@@ -99,10 +102,6 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
                 digest.update(chunk)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist", code="artifact-missing") from None
-    except IsADirectoryError:
-        raise ArtifactError(
-            f"{path} is a folder; capsule reads .h5 and .keras files so far"
-        ) from None
     except OSError as error:
         raise ArtifactError(f"{path} can't be read: {error.strerror}") from None
     if not size:
@@ -136,6 +135,9 @@ def open_artifact(path: str | os.PathLike[str]) -> Artifact:
     """Read the artifact at *path*: digest and configuration; no weights, nothing executed."""
     path = Path(path)
     form, size, sha256 = identify(path)
+    if form == "saved-model":
+        # Its functions are in its graph, with no Python left of them.
+        return Artifact(path, form, size, sha256, None, None, None, None)
     _refuse_two_faced(path, form, size)
     # Imported when needed: the HDF5 reader brings numpy along.
     if form == "keras-h5":

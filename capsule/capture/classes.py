@@ -11,7 +11,7 @@ from capsule.bytecode import Code, Uses, adapt, names_used
 from capsule.capture.functions import cells, globals_used
 from capsule.capture.source import Source, free_variables, futures_of, methods_of
 from capsule.guest import values
-from capsule.guest.compiling import BASE
+from capsule.guest.compiling import BASE, DECORATOR
 from capsule.manifest import Binding, Node
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def class_node(graph: ImportGraph, kind: type) -> Node:
         names += [
             graph.bind(BASE % number, "base", kind.__bases__[number]) for number in found.bases
         ]
+        names += [Binding(DECORATOR % number, "decorator") for number in found.dropped]
         names += _set_since(graph, kind)
     else:
         names += [graph.bind(b.__name__, "base", b) for b in kind.__bases__ if b is not object]

@@ -22,23 +22,32 @@ from capsule.capture.writing import Report, Saved, after_save, print_report, sna
 
 # Where each Keras puts models to disk; what must be left alone, and said, is watched too:
 # weights alone, and the question whether a file may be overwritten.
-MODEL, WEIGHTS, FOLDER, QUESTION = "model", "weights", "folder", "question"
+MODEL, WEIGHTS, QUESTION = "model", "weights", "question"
 WRITERS = {
     "keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
     "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": MODEL},
     "keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
     "keras.src.saving.legacy.save": {"save_weights": WEIGHTS},
-    "keras.src.saving.legacy.saved_model.save": {"save": FOLDER},
+    "keras.src.saving.legacy.saved_model.save": {"save": MODEL},
+    "keras.src.export": {"export_saved_model": MODEL},
+    "keras.src.export.saved_model": {"export_saved_model": MODEL},
+    "keras.src.export.export_lib": {"export_model": MODEL},
     "keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": QUESTION},
     "tf_keras.src.saving.saving_lib": {"save_model": MODEL, "save_weights_only": WEIGHTS},
     "tf_keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
     "tf_keras.src.saving.legacy.save": {"save_weights": WEIGHTS},
+    "tf_keras.src.saving.legacy.saved_model.save": {"save": MODEL},
+    "tf_keras.src.export.export_lib": {"export_model": MODEL},
     "tf_keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": QUESTION},
     "keras.saving.experimental.saving_lib": {"save_model": MODEL},
     "keras.saving.saving_lib": {"save_model": MODEL},
     "keras.saving.legacy.hdf5_format": {"save_model_to_hdf5": MODEL},
     "keras.saving.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "keras.saving.legacy.saved_model.save": {"save": MODEL},
+    "keras.saving.saved_model.save": {"save": MODEL},
+    "keras.export.export_lib": {"export_model": MODEL},
     "tensorflow.python.keras.saving.hdf5_format": {"save_model_to_hdf5": MODEL},
+    "tensorflow.python.keras.saving.saved_model.save": {"save": MODEL},
 }
 
 _lock = threading.RLock()
@@ -123,7 +132,6 @@ def _wrap(module: ModuleType) -> None:
     wrappers: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         MODEL: _around_model,
         WEIGHTS: functools.partial(_around_other, why="it holds weights alone"),
-        FOLDER: functools.partial(_around_other, why="it is a SavedModel"),
         QUESTION: _around_question,
     }
     for attribute, kind in WRITERS[module.__name__].items():

@@ -103,7 +103,11 @@ def record_model(
         origins, root, source=options.source, values=options.values, allow=options.allow
     )
     functions = attempt(
-        "the functions", lambda: carried_by(model, artifact, graph, origins, attempt),
+        "the functions",
+        # A SavedModel's functions are in its graph.
+        lambda: ()
+        if artifact.format == "saved-model"
+        else carried_by(model, artifact, graph, origins, attempt),
         tuple(carried(found, None) for found in artifact.functions),
     )  # fmt: skip
     return Manifest(

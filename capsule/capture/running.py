@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capsule.artifact.files import HDF5_MAGIC, ZIP_MAGIC
+from capsule.artifact.saved_model import GRAPH
 from capsule.capture.hook import hooked
 from capsule.capture.recording import record_file
 from capsule.capture.writing import Saved, print_report
@@ -34,7 +35,7 @@ class Run:
 
 def is_artifact(target: str) -> bool:
     """Tell a model file from a script: by its ending, else by its first bytes."""
-    if target.endswith(SUFFIXES):
+    if target.endswith(SUFFIXES) or os.path.isfile(os.path.join(target, GRAPH)):
         return True
     try:
         with open(target, "rb") as stream:

@@ -35,7 +35,8 @@ class Source:
     """Source text that makes exactly what is live, or None and the reason.
 
     ``code`` is, for a class or a decorated function, what defines it when run; ``bases``
-    are the bases whose names mean something only where the class stood.
+    are the bases whose names mean something only where the class stood, ``dropped`` the
+    decorators that only register it.
     """
 
     text: str | None
@@ -43,6 +44,7 @@ class Source:
     reason: str | None = None
     code: CodeType | None = None
     bases: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
 
 
 class SourceFinder:
@@ -94,12 +96,15 @@ class SourceFinder:
             text = _segment(parsed.lines, node, whole=True)
             bases = _placed(node, kind, scope)
             sample = methods[0].__code__ if methods else None
-            made = text and _defining(text, free, sample, parsed.imported, bases=bases)
+            dropped = _registering(node, scope)
+            made = text and _defining(
+                text, free, sample, parsed.imported, bases=bases, dropped=dropped
+            )
             if not text or not made:
                 continue
             wrong = _other_methods(node, methods, made, filename)
             if wrong is None:
-                return Source(text, node.lineno, code=made, bases=bases)
+                return Source(text, node.lineno, None, made, bases, dropped)
             told = f"{kind.__name__}.{wrong} is not what the class' source says"
         return Source(None, None, told)
 
@@ -225,11 +230,14 @@ def _defining(
     *,
     whole: bool = False,
     bases: Iterable[int] = (),
+    dropped: Iterable[int] = (),
 ) -> CodeType | None:
     """Return the code that makes what *text* defines, None if it compiles to nothing such."""
     futures = futures_of(sample) if sample is not None else ()
     try:
-        made, _ = compile_definition(text, "<check>", free, futures, imported, whole, bases)
+        made, _ = compile_definition(
+            text, "<check>", free, futures, imported, whole, bases, dropped
+        )
     except (RestoreError, RecursionError):
         return None
     return made
@@ -273,17 +281,28 @@ def _placed(node: ast.ClassDef, kind: type, scope: dict[str, Any]) -> tuple[int,
     )
 
 
+def _registering(node: ast.ClassDef, scope: dict[str, Any]) -> tuple[int, ...]:
+    """Return the numbers of the decorators that Keras made to register a class, by any name."""
+    made = [getattr(_resolved(d, scope), "__qualname__", "") for d in node.decorator_list]
+    return tuple(n for n, name in enumerate(made) if name.startswith("register_keras_serial"))
+
+
 def _resolves(expression: ast.expr, scope: dict[str, Any]) -> bool:
+    return isinstance(_resolved(expression, scope), type)
+
+
+def _resolved(expression: ast.expr, scope: dict[str, Any]) -> Any:
+    """Return what a dotted name stands for among the globals *scope*; nothing is evaluated."""
     parts: list[str] = []
     while isinstance(expression, ast.Attribute):
         parts.insert(0, expression.attr)
         expression = expression.value
-    if not isinstance(expression, ast.Name) or expression.id not in {**vars(builtins), **scope}:
-        return False
+    if not isinstance(expression, ast.Name):
+        return None
     value = scope.get(expression.id, getattr(builtins, expression.id, None))
     for part in parts:
         value = getattr(value, part, None)
-    return isinstance(value, type)
+    return value
 
 
 def _other_methods(

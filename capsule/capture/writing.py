@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from capsule.artifact.saved_model import GRAPH
 from capsule.capture.recording import Options, record_model
 from capsule.errors import CapsuleError
 from capsule.escaping import escaped
@@ -37,7 +38,8 @@ Report = Callable[[Saved], None]
 def snapshot(path: Any) -> Snapshot | None:
     """Return what tells whether the file at *path* was written, None where there is none."""
     try:
-        stat = os.stat(path)
+        # A folder's own time tells nothing of the files in it.
+        stat = os.stat(os.path.join(path, GRAPH) if os.path.isdir(path) else path)
     except (OSError, TypeError, ValueError):
         return None
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
@@ -52,8 +54,6 @@ def after_save(
     path = os.fspath(filepath)
     if "://" in path:
         return Saved(path, skipped="it is not on this machine")
-    if os.path.isdir(path):
-        return Saved(path, skipped="it is a folder")
     after = snapshot(path)
     if after is None or after == before:
         return Saved(path, skipped="nothing was written")

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 WRAPPER = "__capsule__"
 # Names for what a class statement says in words that mean something only where it stood.
 BASE = "__base%d__"
+DECORATOR = "__decorator%d__"
 # Registering is for plain Keras, and would outlive the load.
 _REGISTERS = "register_keras_serializable"
 
@@ -39,13 +40,16 @@ def compile_shell(
     given: Optional[Dict[str, Any]] = None,
     whole: bool = False,
     bases: Iterable[int] = (),
+    dropped: Iterable[int] = (),
 ) -> Shell:
     """Compile *source* (one lambda, def or class) and return it as a Shell in *namespace*.
 
     See compile_definition. *given* are closure values that a class or a decorated def
     needs while it is being defined.
     """
-    code, name = compile_definition(source, filename, freevars, futures, imported, whole, bases)
+    code, name = compile_definition(
+        source, filename, freevars, futures, imported, whole, bases, dropped
+    )
     wrap = types.FunctionType(code, namespace)
     taken = name in namespace
     before = namespace.get(name)
@@ -66,6 +70,7 @@ def compile_definition(
     imported: Iterable[str] = (),
     whole: bool = False,
     bases: Iterable[int] = (),
+    dropped: Iterable[int] = (),
 ) -> Tuple[types.CodeType, str]:
     """Return the code of a function that makes what *source* defines, and the name it gives it.
 
@@ -80,7 +85,8 @@ def compile_definition(
     the one behind its decorators, and its defaults are set from what was recorded.
     *whole* keeps decorators and defaults, for what only they can make. Of a class all is
     kept but the annotations of its methods; *bases* are the numbers of those that are
-    given as ``BASE`` names. Raises RestoreError where the text is not one definition.
+    given as ``BASE`` names, *dropped* the numbers of decorators that only register.
+    Raises RestoreError where the text is not one definition.
     """
     tree = _parse(source, filename)
     names = list(freevars)
@@ -98,7 +104,7 @@ def compile_definition(
             # It finds itself where it stood: among the globals, never in a closure.
             body.insert(0, _statement("global " + tree.name))
         if isinstance(tree, ast.ClassDef):
-            _prepare_class(tree, bases)
+            _prepare_class(tree, bases, dropped)
         elif whole:
             tree.decorator_list = [d for d in tree.decorator_list if not _registers(d)]
             _strip_annotations(tree)
@@ -132,14 +138,16 @@ def compile_definition(
     return made, name
 
 
-def _prepare_class(tree: ast.ClassDef, bases: Iterable[int]) -> None:
+def _prepare_class(tree: ast.ClassDef, bases: Iterable[int], dropped: Iterable[int]) -> None:
+    for number in sorted(dropped, reverse=True):
+        del tree.decorator_list[number : number + 1]
     for number in bases:
         if number < len(tree.bases):
             tree.bases[number] = ast.Name(id=BASE % number, ctx=ast.Load())
     tree.decorator_list = [d for d in tree.decorator_list if not _registers(d)]
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            _prepare_class(node, ())
+            _prepare_class(node, (), ())
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             _strip_annotations(node)
 

@@ -5,11 +5,13 @@ way in goes through the stand-ins.
 """
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from typing import Any, Dict, List, Optional
 
 from .restore import Restorer
+from .serving import ServedModel
 from .standins import Tables, answering
 
 # Short names of losses that Keras 3 writes into .h5 as they are and then looks for in
@@ -25,11 +27,21 @@ LOSS_ALIASES = {
 
 
 def find_keras(module: str) -> Any:
-    """Import and return the Keras that a manifest names: keras, tf_keras or tf.keras."""
+    """Import and return the Keras that a manifest names: keras, tf_keras or tf.keras.
+
+    Where that one is missing, another that reads its files may be there.
+    """
     if module.startswith("tensorflow"):
         # Before Keras was a distribution of its own, tf.keras lived inside TensorFlow.
         return importlib.import_module("tensorflow").keras
-    return importlib.import_module(module)
+    for name in (module, "keras", "tf_keras"):
+        if name == module or importlib.util.find_spec(name) is not None:
+            try:
+                return importlib.import_module(name)
+            except ImportError:
+                if name != module:
+                    raise
+    raise ImportError("there is no Keras here")
 
 
 def load_model(
@@ -40,13 +52,17 @@ def load_model(
 ) -> Any:
     """Load the artifact at *path* as *plan* says; returns the Keras model.
 
+    Of a SavedModel it returns a ServedModel, which predicts and no more.
+
     *options* go to Keras' ``load_model`` as they are. Raises RestoreError where a
     function cannot be rebuilt, and whatever Keras raises.
     """
-    restored = Restorer(plan["nodes"]).restore(
+    if plan.get("format") == "saved-model":
+        return ServedModel(path, plan.get("model"))
+    keras = find_keras(plan["keras"])
+    restored = Restorer(plan["nodes"], keras).restore(
         sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
     )
-    keras = find_keras(plan["keras"])
     tables = Tables()
     given = custom_objects or {}
     for carried in plan["functions"]:

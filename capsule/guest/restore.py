@@ -27,10 +27,11 @@ _EMPTY = {"list": list, "dict": dict}
 
 
 class Restorer(object):
-    """Makes what one plan defines; each definition once."""
+    """Makes what one plan defines; each definition once. *keras* is the one that will load."""
 
-    def __init__(self, nodes: Dict[str, Any]) -> None:
+    def __init__(self, nodes: Dict[str, Any], keras: Any = None) -> None:
         self._nodes = nodes
+        self._keras = keras
         self._modules = PrivateModules(nodes)
         self._namespaces: Dict[str, Dict[str, Any]] = {}
         self._shells: Dict[str, Shell] = {}
@@ -112,9 +113,9 @@ class Restorer(object):
             self._namespace(node),
             given=given,
             whole=bool(node.get("decorated")),
-            bases=[_number(b["name"]) for b in node["names"] if b["how"] == "base"
-                   and b["name"].startswith("__base")],
-        )  # fmt: skip
+            bases=_numbers(node, "base"),
+            dropped=_numbers(node, "decorator"),
+        )
         return _titled(shell, node)
 
     def _from_code(self, name: str, node: Dict[str, Any], namespace: Dict[str, Any]) -> Shell:
@@ -224,7 +225,11 @@ class Restorer(object):
         keyword_defaults: Dict[str, Any] = {}
         for binding in node["names"]:
             how, variable = binding["how"], binding["name"]
-            if binding.get("missing") or how == "import" or binding.get("to") in self._making:
+            if (
+                binding.get("missing")
+                or how in ("import", "decorator")
+                or binding.get("to") in self._making
+            ):
                 continue
             if how == "attribute" and not variable.isidentifier():
                 continue  # a submodule, which importing brings along
@@ -253,11 +258,23 @@ class Restorer(object):
         if self._nodes[target]["kind"] != "module":
             return self._object(target)
         try:
-            value = self._modules.get(target)
-            for attribute in (binding.get("attribute") or "").split("."):
-                value = getattr(value, attribute) if attribute else value
+            return self._imported(target, binding.get("attribute") or "")
         except (ImportError, AttributeError) as error:
             raise RestoreError("%s needs %s: %s" % (name, binding["name"], error))
+
+    def _imported(self, module: str, attributes: str) -> Any:
+        try:
+            value = self._modules.get(module)
+        except ImportError:
+            # Where that Keras is missing, the one that loads the model stands for it.
+            path = (module + "." + attributes if attributes else module).split(".")
+            tops = (["tensorflow", "keras"], ["tf_keras"], ["keras"])
+            top = next((top for top in tops if path[: len(top)] == top), None)
+            if top is None or self._keras is None:
+                raise
+            value, attributes = self._keras, ".".join(path[len(top) :])
+        for attribute in attributes.split("."):
+            value = getattr(value, attribute) if attribute else value
         return value
 
 
@@ -280,8 +297,10 @@ def _titled(shell: Shell, node: Dict[str, Any]) -> Shell:
     return shell
 
 
-def _number(base: str) -> int:
-    return int("".join(character for character in base if character.isdigit()) or 0)
+def _numbers(node: Dict[str, Any], how: str) -> List[int]:
+    """Return the places of those edges of a class that are named by number."""
+    names = [b["name"] for b in node["names"] if b["how"] == how and b["name"].startswith("__")]
+    return [int("".join(c for c in name if c.isdigit()) or 0) for name in names]
 
 
 def _empty_cell() -> Any:

@@ -38,6 +38,22 @@ class Case:
         return tuple(name for name in names if name is not None)
 
     @cached_property
+    def keras(self) -> tuple[str, str, str] | None:
+        """The Keras that would load it, as ``(module, distribution, version)``, or None.
+
+        The one that saved it, or for .h5, which they all read, another that is there.
+        """
+        saved = self.manifest.keras
+        if saved is None:
+            return None
+        others = ("keras", "tf_keras") if self.manifest.artifact.format == "keras-h5" else ()
+        for module in (saved.module, *others):
+            found = keras_provider(self.environment.distributions, module)
+            if found is not None:
+                return (module, *found)
+        return None
+
+    @cached_property
     def framework(self) -> dict[str, Reach]:
         """What Keras and its backend require, with the reach of each."""
         return required(self.manifest, list(self.core))
@@ -48,7 +64,40 @@ Rule = Callable[[Case], Iterator[Finding]]
 
 def of_environment(case: Case) -> list[Finding]:
     """Return every finding of *case*."""
-    return [finding for rule in RULES for finding in rule(case)]
+    served = case.manifest.artifact.format == "saved-model"
+    return [finding for rule in (SERVED if served else RULES) for finding in rule(case)]
+
+
+def served(case: Case) -> Iterator[Finding]:
+    """A SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
+    name = case.manifest.artifact.name
+    found = backend_provider(case.environment.distributions, "tensorflow")
+    if found is None:
+        yield Finding(
+            "backend-missing", "fatal", "tensorflow", "tensorflow is not installed",
+            expected="tensorflow", found=None, reach=("model", "tensorflow"),
+            remedy="install tensorflow, or replay the model", decides=QUESTIONS,
+        )  # fmt: skip
+        return
+    keras = keras_provider(case.environment.distributions, "keras")
+    third = keras is not None and Version(keras[1]).major >= 3
+    exported = is_keras3(case.manifest.keras)
+    refused = third or exported
+    yield Finding(
+        "served", "fatal" if refused else "warning", name,
+        "it is a SavedModel: its functions are in the graph, "
+        + ("and load_model reads no such folder" if refused else
+           "and Keras 2 makes a model of it only in part"),
+        found=" ".join(keras) if keras else None, reach=("model", "keras"),
+        remedy="capsule.load serves its graph", decides=("keras",),
+    )  # fmt: skip
+    saved = case.manifest.keras.backend_version if case.manifest.keras else None
+    if saved is None or Version(found[1]) != Version(saved):
+        yield Finding(
+            "backend-version", "warning", "tensorflow", f"tensorflow {saved} → {found[1]}",
+            expected=saved, found=" ".join(found), reach=("model", "tensorflow"),
+            remedy="check it: capsule replay MODEL --unsafe --check", decides=("same",),
+        )  # fmt: skip
 
 
 def bytecode(case: Case) -> Iterator[Finding]:
@@ -121,9 +170,8 @@ def keras(case: Case) -> Iterator[Finding]:
         yield Finding("keras-unknown", "warning", "keras", "which Keras saved it is not known",
                       decides=QUESTIONS)  # fmt: skip
         return
-    found = keras_provider(case.environment.distributions, saved.module)
     expected = f"{saved.distribution or saved.module} {saved.version}"
-    if found is None:
+    if case.keras is None:
         yield Finding(
             "keras-missing", "fatal", saved.module, f"{saved.module} is not installed",
             expected=expected, found=None, reach=("model", saved.module),
@@ -131,27 +179,27 @@ def keras(case: Case) -> Iterator[Finding]:
             decides=QUESTIONS,
         )  # fmt: skip
         return
-    version = found[1]
+    module, distribution, version = case.keras
     form = case.manifest.artifact.format
     told = f"Keras {saved.version} → {version}"
     remedy = "replay it: capsule replay MODEL --unsafe"
     if saved.module == "tensorflow.keras":
         return  # TensorFlow's own rule speaks for it
     if keras_generation(saved.module, saved.version, form) != keras_generation(
-        saved.module, version, form
+        module, version, form
     ):
         # A newer Keras reads some of the older ones' .h5, and none of their archives.
         partly = Version(version) > Version(saved.version) and form == "keras-h5"
         told += ": it reads such files in part" if partly else ": it does not read such files"
         yield Finding(
             "keras-generation", "warning" if partly else "fatal", "keras", told,
-            expected=expected, found=f"{found[0]} {version}", reach=("model", found[0]),
+            expected=expected, found=f"{distribution} {version}", reach=("model", distribution),
             remedy=remedy, decides=QUESTIONS,
         )  # fmt: skip
-    elif Version(version) != Version(saved.version):
+    elif (module, Version(version)) != (saved.module, Version(saved.version)):
         yield Finding(
             "keras-version", "warning", "keras", told,
-            expected=expected, found=f"{found[0]} {version}", reach=("model", found[0]),
+            expected=expected, found=f"{distribution} {version}", reach=("model", distribution),
             remedy="check it: capsule replay MODEL --unsafe --check",
             decides=QUESTIONS,
         )  # fmt: skip
@@ -165,14 +213,15 @@ def backend(case: Case) -> Iterator[Finding]:
     found = backend_provider(case.environment.distributions, saved.backend)
     name = saved.backend_distribution or saved.backend
     expected = f"{name} {saved.backend_version or ''}".strip()
-    if found is None and is_keras3(saved) and _another_backend(case) is not None:
+    other = _another_backend(case)
+    if found is None and other is not None:
+        reached = _reaching(case, name)
         yield Finding(
-            "backend-other", "warning", saved.backend,
-            f"{saved.backend} is not installed, {_another_backend(case)} is",
-            expected=expected, found=_another_backend(case),
-            reach=("model", saved.module, saved.backend),
-            remedy="check it: capsule replay MODEL --unsafe --check",
-            decides=("keras", "same"),
+            "backend-other", "fatal" if reached else "warning", saved.backend,
+            f"{saved.backend} is not installed, {other} is",
+            expected=expected, found=other, reach=reached or ("model", saved.module, saved.backend),
+            remedy="replay it: capsule replay MODEL --unsafe",
+            decides=QUESTIONS if reached else ("keras", "same"),
         )  # fmt: skip
     elif found is None:
         yield Finding(
@@ -192,9 +241,22 @@ def backend(case: Case) -> Iterator[Finding]:
 
 
 def _another_backend(case: Case) -> str | None:
-    """Return a backend that Keras 3 would find here, None if there is none."""
+    """Return a backend that the Keras 3 here would find, None if there is none."""
+    if case.keras is None or Version(case.keras[2]).major < 3:
+        return None
     known = ("tensorflow", "jax", "torch")
     return next((b for b in known if backend_provider(case.environment.distributions, b)), None)
+
+
+def _reaching(case: Case, distribution: str) -> Reach:
+    """Return how a function reaches more of the backend than its Keras, () if none does."""
+    nodes = case.manifest.nodes
+    for name in case.reaches.functions():
+        for binding in nodes[name].names:
+            held = binding.to is not None and nodes[binding.to].distribution == distribution
+            if held and (binding.attribute or "").split(".")[0] != "keras":
+                return (*case.reaches.of_node[name], binding.name)
+    return ()
 
 
 def settings(case: Case) -> Iterator[Finding]:
@@ -328,3 +390,4 @@ RULES: tuple[Rule, ...] = (
     bytecode, python, platform, keras, backend, settings, variables, reached_distributions,
     framework_distributions, other_distributions,
 )  # fmt: skip
+SERVED: tuple[Rule, ...] = (python, platform, served, other_distributions)

@@ -25,6 +25,8 @@ def findings_at_save(manifest: Manifest) -> tuple[Finding, ...]:
 
 def of_manifest(manifest: Manifest, reaches: Reaches) -> list[Finding]:
     """Return every finding that needs no environment to compare with."""
+    if manifest.artifact.format == "saved-model":
+        return list(described(manifest, reaches))  # nothing of it is Python any more
     return [finding for rule in RULES for finding in rule(manifest, reaches)]
 
 

@@ -46,14 +46,18 @@ for path in sys.argv[1:]:
         print("RESULT", stream.read(), flush=True)
     os.wait()
 """
-# What must come back whole: the promise, and not only the absence of a lie.
-ALIVE = {
-    "pure", "same_lambda_twice", "one_factory_two_values", "helper_and_constants",
-    "closure_over_an_array", "closure_over_a_tuple", "closure_over_a_dict", "defaults",
-    "default_tuple", "keyword_only", "arguments", "named", "library_function",
-    "library_function_unknown_to_keras", "loss_function", "import_in_the_body",
-    "output_shape_function", "wrapped", "partial",
-}  # fmt: skip
+# What can't come back, and why; all else must: the promise, and not only the absence of a lie.
+LOST = {
+    "closure_over_bytes": "Keras' own reader changes bytes before anyone can tell whose they are",
+    "hidden_names": "the names that eval will use are nobody's to know",
+    "name_of_keras": "the file stores it by a name that Keras has for its own",
+    "random_numbers": "no two calls compute the same",
+    "variable": "its state was never in the function",
+}
+LOST_IN_HDF5 = {
+    3: {"masked": "operations that are no layers", "subclassed": "a model without its layers"},
+    2: {},
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def test_where_verify_says_yes_it_is_so(
 ) -> None:
     sidecars = sorted(shapes(keras).glob("*.capsule.json"))
     paths = [path.with_name(path.name[: -len(".capsule.json")]) for path in sidecars]
-    assert len(paths) > 50
+    assert len(paths) > 100
     done = keras.run("-c", CHECK, *map(str, paths), cwd=tmp_path)
     told = [line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     wrong, dead = [], []
@@ -87,8 +91,43 @@ def test_where_verify_says_yes_it_is_so(
             wrong.append((path.name, "capsule", own))
         if says_same == "yes" and not own[1]:
             wrong.append((path.name, "same", own))
-        if path.stem in ALIVE and not (says_same == "yes" and own[1]):
+        lost = LOST if path.suffix == ".keras" else {**LOST, **LOST_IN_HDF5[keras.keras]}
+        if path.stem not in lost and not (says_same == "yes" and own[1]):
             dead.append((path.name, says_capsule, says_same, own))
     assert len(told) == len(paths)
     assert not wrong
     assert not dead
+
+
+ELSEWHERE = """
+import json, sys
+import numpy as np
+import capsule
+import tensorflow as tf
+
+for path in sys.argv[1:]:
+    kept = np.load(path.rpartition(".")[0] + ".npz")
+    try:
+        y = capsule.load(path, safe_mode=False).predict(kept["x"], verbose=0)
+        told = "" if np.allclose(y, kept["y"], 1e-4, 1e-5) else "computes something else"
+    except Exception as error:
+        told = repr(error)[:200]
+    print("RESULT", json.dumps(told), flush=True)
+"""
+
+
+def test_the_same_files_live_under_another_python(
+    keras3: Installed,
+    keras3_elsewhere: Installed,
+    shapes: Callable[[Installed], Path],
+    tmp_path: Path,
+) -> None:
+    """No environment is rebuilt, and all are loaded into one process: none disturbs another."""
+    lost = {**LOST, **LOST_IN_HDF5[3]}
+    sidecars = sorted(shapes(keras3).glob("*.capsule.json"))
+    paths = [path.with_name(path.name[: -len(".capsule.json")]) for path in sidecars]
+    paths = [path for path in paths if path.stem not in lost]
+    done = keras3_elsewhere.run("-c", ELSEWHERE, *map(str, paths), cwd=tmp_path)
+    told = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert len(told) == len(paths)
+    assert not [(path.name, said) for path, said in zip(paths, told) if said]
