@@ -14,6 +14,7 @@ from capsule.guest import kerases
 from capsule.guest.compiling import RestoreError
 from capsule.plan import make_plan
 from capsule.rebuild.replaying import replay
+from capsule.verdict.case import keras_here
 from capsule.verdict.judging import Verdict, judge, manifest_of
 
 OTHERWISE = ("raise", "replay")
@@ -40,11 +41,13 @@ def load(
     if otherwise not in OTHERWISE:
         raise CapsuleError(f"otherwise={otherwise!r}: choose {' or '.join(OTHERWISE)}")
     found = manifest_of(path, manifest)
-    verdict = judge(Path(path), found, live_environment(), custom_objects or ())
+    environment = live_environment()
+    verdict = judge(Path(path), found, environment, custom_objects or ())
     if any(finding.code == "artifact-changed" for finding in verdict.findings):
         raise ArtifactChangedError(verdict.deciding("capsule")[0].sentence)
     artifact = open_artifact(path)
-    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
+    keras = keras_here(found, environment)
+    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust, keras=keras and keras[0])
     if plan.consent.functions:
         plan.consent.require(str(path))
     if verdict.capsule == "no":

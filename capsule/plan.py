@@ -118,8 +118,11 @@ def make_plan(
     *,
     safe_mode: bool = True,
     trust: Iterable[str] = (),
+    keras: str | None = None,
 ) -> Plan:
     """Return the plan for loading *artifact* with the definitions of *manifest*.
+
+    *keras* names the module of the Keras that shall load it, if not the one that saved it.
 
     Which functions there are is read from the artifact; the manifest only defines them.
     """
@@ -145,7 +148,7 @@ def make_plan(
     named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
     return Plan(
-        keras=manifest.keras.module if manifest.keras else "keras",
+        keras=keras or (manifest.keras.module if manifest.keras else "keras"),
         format=artifact.format,
         model=_tensors(manifest),
         functions=tuple(functions),

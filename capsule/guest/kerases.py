@@ -5,7 +5,6 @@ way in goes through the stand-ins.
 """
 
 import importlib
-import importlib.util
 import inspect
 import sys
 from typing import Any, Dict, List, Optional
@@ -27,21 +26,11 @@ LOSS_ALIASES = {
 
 
 def find_keras(module: str) -> Any:
-    """Import and return the Keras that a manifest names: keras, tf_keras or tf.keras.
-
-    Where that one is missing, another that reads its files may be there.
-    """
+    """Import and return the Keras that a plan names: keras, tf_keras or tf.keras."""
     if module.startswith("tensorflow"):
         # Before Keras was a distribution of its own, tf.keras lived inside TensorFlow.
         return importlib.import_module("tensorflow").keras
-    for name in (module, "keras", "tf_keras"):
-        if name == module or importlib.util.find_spec(name) is not None:
-            try:
-                return importlib.import_module(name)
-            except ImportError:
-                if name != module:
-                    raise
-    raise ImportError("there is no Keras here")
+    return importlib.import_module(module)
 
 
 def load_model(

@@ -153,6 +153,20 @@ def _class_and_config(original: Any, config: Any, *others: Any, **named: Any) ->
     return original(config, *others, **named)
 
 
+def _find_replace(original: Any, config: Any, find: str, replace: str) -> Any:
+    """Stand in for a replacement in texts that Keras 3.0 to 3.5 do by way of JSON.
+
+    By then a configuration may hold functions, which JSON refuses.
+    """
+    if _tables() is None:
+        return original(config, find, replace)
+    if isinstance(config, dict):
+        return {k: _find_replace(original, v, find, replace) for k, v in config.items()}
+    if isinstance(config, list):
+        return [_find_replace(original, item, find, replace) for item in config]
+    return config.replace(find, replace) if isinstance(config, str) else config
+
+
 def _layer_from_config(original: Any, cls: Any, config: Any, *others: Any, **named: Any) -> Any:
     """Stand in for ``Layer.from_config``: functions in a configuration become themselves."""
     tables = _tables()
@@ -210,6 +224,7 @@ def _as_argument(value: Any) -> Any:
 _FUNCTIONS: Dict[str, Callable[..., Any]] = {
     "func_load": _func_load,
     "class_and_config_for_serialized_keras_object": _class_and_config,
+    "_find_replace_nested_dict": _find_replace,
 }
 
 

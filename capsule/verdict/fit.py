@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 
 from packaging.version import Version
 
-from capsule.environment import Environment
-from capsule.environment.frameworks import (
-    NUMERIC,
-    backend_provider,
-    keras_provider,
-    provider,
-    same_provider,
-)
-from capsule.manifest import Manifest
-from capsule.verdict.facts import is_keras3, keras_generation, removed_from_numpy, same_family
+from capsule.environment.frameworks import backend_provider, keras_provider
+from capsule.verdict.case import Case, Rule
+from capsule.verdict.facts import is_keras3, keras_generation, same_family
 from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.reach import Reach, Reaches, required
-
-
-@dataclass(frozen=True)
-class Case:
-    """A manifest, its reaches, and the environment that it is held against."""
-
-    manifest: Manifest
-    reaches: Reaches
-    environment: Environment
-
-    @cached_property
-    def core(self) -> tuple[str, ...]:
-        """The distributions of Keras and its backend, which have rules of their own."""
-        keras = self.manifest.keras
-        names = (keras.distribution, keras.backend_distribution) if keras else ()
-        return tuple(name for name in names if name is not None)
-
-    @cached_property
-    def keras(self) -> tuple[str, str, str] | None:
-        """The Keras that would load it, as ``(module, distribution, version)``, or None.
-
-        The one that saved it, or for .h5, which they all read, another that is there.
-        """
-        saved = self.manifest.keras
-        if saved is None:
-            return None
-        others = ("keras", "tf_keras") if self.manifest.artifact.format == "keras-h5" else ()
-        for module in (saved.module, *others):
-            found = keras_provider(self.environment.distributions, module)
-            if found is not None:
-                return (module, *found)
-        return None
-
-    @cached_property
-    def framework(self) -> dict[str, Reach]:
-        """What Keras and its backend require, with the reach of each."""
-        return required(self.manifest, list(self.core))
-
-
-Rule = Callable[[Case], Iterator[Finding]]
+from capsule.verdict.moved import (
+    framework_distributions,
+    other_distributions,
+    reached_distributions,
+)
+from capsule.verdict.reach import Reach
 
 
 def of_environment(case: Case) -> list[Finding]:
@@ -294,95 +250,6 @@ def variables(case: Case) -> Iterator[Finding]:
                 expected=expected, found=found, reach=("model", "keras", name),
                 remedy=f"export {name}={expected}" if expected else f"unset {name}",
                 decides=("keras", "same"),
-            )  # fmt: skip
-
-
-def reached_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that a function of the model reaches."""
-    for name, reach in sorted(case.reaches.of_distribution.items()):
-        saved = case.manifest.distribution(name)
-        if saved is None or name in case.core:
-            continue
-        found = provider(case.environment.distributions, same_provider(name))
-        if found is None:
-            yield Finding(
-                "distribution-missing", "fatal", name, f"{name} {saved.version} is not installed",
-                expected=saved.version, found=None, reach=reach,
-                remedy=f"install {name}=={saved.version}, or replay the model",
-                decides=QUESTIONS,
-            )  # fmt: skip
-        elif Version(found[1]) != Version(saved.version):
-            yield _moved(case, name, saved.version, found[1], reach)
-
-
-def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]) -> Finding:
-    gone = []
-    if name == "numpy":
-        gone = sorted({
-            attribute
-            for node in case.reaches.functions()
-            for binding in case.manifest.nodes[node].names if binding.to == "numpy"
-            for attribute in binding.taken if removed_from_numpy(attribute, found)
-        })  # fmt: skip
-    if gone:
-        return Finding(
-            "api-removed", "fatal", name, f"numpy.{gone[0]} is gone in numpy {found}",
-            expected=saved, found=found, reach=(*reach, f"numpy.{gone[0]}"),
-            remedy=f"install numpy=={saved}, or replay the model",
-            decides=QUESTIONS,
-        )  # fmt: skip
-    nodes = case.manifest.nodes
-    # What a function imports from it by name has to be there for the function to be rebuilt.
-    imported = any(
-        binding.attribute and nodes[binding.to].distribution == name
-        for node in case.reaches.functions()
-        for binding in nodes[node].names if binding.to is not None
-    )  # fmt: skip
-    return Finding(
-        "distribution-version", "warning", name, f"{name} {saved} → {found}",
-        expected=saved, found=found, reach=reach,
-        remedy="check it: capsule replay MODEL --unsafe --check",
-        decides=QUESTIONS if imported else ("keras", "same"),
-    )  # fmt: skip
-
-
-def framework_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that Keras and the backend need."""
-    for name, reach in sorted(case.framework.items()):
-        if name in case.core or name in case.reaches.of_distribution:
-            continue
-        saved = case.manifest.distribution(name)
-        found = case.environment.distributions.get(name)
-        if saved is None or (found and Version(found) == Version(saved.version)):
-            continue
-        if found is None:
-            # Other versions of the framework may need others: only numbers are missed for sure.
-            yield Finding(
-                "distribution-missing", "warning" if name in NUMERIC else "note", name,
-                f"{name} {saved.version} is not installed",
-                expected=saved.version, found=None, reach=reach,
-                decides=QUESTIONS if name in NUMERIC else (),
-            )  # fmt: skip
-        else:
-            numeric = name in NUMERIC
-            yield Finding(
-                "distribution-version", "warning" if numeric else "note", name,
-                f"{name} {saved.version} → {found}",
-                expected=saved.version, found=found, reach=reach,
-                decides=("keras", "same") if numeric else (),
-            )  # fmt: skip
-
-
-def other_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that nothing of the model reaches: noise, told as such."""
-    known = {*case.core, *case.framework, *case.reaches.of_distribution}
-    for saved in case.manifest.distributions:
-        found = case.environment.distributions.get(saved.name)
-        if saved.name not in known and found != saved.version:
-            yield Finding(
-                "unreached", "note", saved.name,
-                f"{saved.name} {saved.version} → {found or 'not installed'}",
-                expected=saved.version, found=found,
             )  # fmt: skip
 
 

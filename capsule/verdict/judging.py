@@ -12,8 +12,9 @@ from capsule.environment import Environment, environment_here
 from capsule.errors import ManifestError
 from capsule.manifest import ArtifactFacts, Manifest
 from capsule.sidecar import read_manifest, sidecar_path
+from capsule.verdict.case import Case
 from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.fit import Case, of_environment
+from capsule.verdict.fit import of_environment
 from capsule.verdict.reach import Reaches
 from capsule.verdict.rules import of_manifest
 
