@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Union
 
 from capsule.artifact import Artifact, Carried
 from capsule.errors import ConsentError
@@ -28,6 +28,9 @@ _RUN = (
     "decorated",
     "names",
 )
+
+
+Place = tuple[tuple[str, ...], str, Union[str, None]]
 
 
 @dataclass(frozen=True)
@@ -129,13 +132,19 @@ def make_plan(
     nodes = dict(manifest.nodes)
     functions: list[dict[str, Any]] = []
     planned: list[Planned] = []
-    chosen: list[str] = []
+    chosen: dict[str | None, list[str]] = {}  # by source, as like ones share theirs
+    known: dict[Place, list[CarriedFunction]] = {}
+    for function in manifest.functions:
+        known.setdefault(_place(function), []).append(function)
     for found in _carried(artifact, manifest):
-        node = _node_of(found, manifest, nodes)
-        # One definition met in two layers is one function: Keras stores both alike.
-        node = next((n for n in chosen if node and alike(nodes, n, node)), node)
+        node = _node_of(found, manifest, nodes, known.get(_place(found), []))
         if node is not None:
-            chosen.append(node)
+            # One definition met in two layers is one function: Keras stores both alike.
+            others = chosen.setdefault(nodes[node].source, [])
+            like = next((n for n in others if alike(nodes, n, node)), None)
+            if like is None:
+                others.append(node)
+            node = like or node
         functions.append(
             {"where": list(found.where), "role": found.role, "name": found.name,
              "key": found.key, "node": node}
@@ -194,9 +203,13 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
     return found
 
 
-def _node_of(found: Carried, manifest: Manifest, nodes: dict[str, Node]) -> str | None:
-    """Return the manifest's node for a function of the artifact, None if it has none."""
-    same = [f for f in manifest.functions if (f.where, f.role, f.key) == _place(found)]
+def _node_of(
+    found: Carried, manifest: Manifest, nodes: dict[str, Node], same: list[CarriedFunction]
+) -> str | None:
+    """Return the manifest's node for a function of the artifact, None if it has none.
+
+    *same* are those that the manifest has in its place.
+    """
     for function in same:
         if function.node is not None and (found.key is not None or function.name == found.name):
             if found.code is not None:
@@ -225,7 +238,7 @@ def _take_code(nodes: dict[str, Node], name: str, found: Carried) -> None:
         nodes[name] = replace(node, code=code)
 
 
-def _place(found: Carried | CarriedFunction) -> tuple[tuple[str, ...], str, str | None]:
+def _place(found: Carried | CarriedFunction) -> Place:
     return found.where, found.role, found.key
 
 

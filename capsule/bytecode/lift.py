@@ -42,6 +42,10 @@ class _Constant:
         return constant_text(self.value)
 
 
+class _Index(str):
+    """Text that means something only between square brackets: slices, and tuples of them."""
+
+
 Item = Union[str, _Constant, Code]
 
 
@@ -123,7 +127,7 @@ def _is_code(code: Code, instruction: Instruction) -> bool:
 
 
 def _text(item: Item) -> str:
-    if isinstance(item, Code):
+    if isinstance(item, (Code, _Index)):
         raise _Unknown
     return str(item)
 
@@ -131,6 +135,11 @@ def _text(item: Item) -> str:
 def _popped(stack: list[Item], count: int) -> list[str]:
     items = [_text(stack.pop()) for _ in range(count)]
     return items[::-1]
+
+
+def _index(item: Item) -> str:
+    """Return what stands between square brackets."""
+    return item if isinstance(item, _Index) else _text(item)
 
 
 def _call(stack: list[Item], count: int, keywords: tuple[str, ...]) -> None:
@@ -158,6 +167,9 @@ def _step(stack: list[Item], instruction: Instruction) -> None:
     elif name in ("COMPARE_OP", "IS_OP", "CONTAINS_OP"):
         left, right = _popped(stack, 2)
         stack.append(f"({left} {_comparison(name, value, argument)} {right})")
+    elif name == "BUILD_TUPLE" and any(isinstance(i, _Index) for i in stack[-argument:]):
+        items = [_index(stack.pop()) for _ in range(argument)][::-1]
+        stack.append(_Index(", ".join(items)))
     elif name in _BUILT:
         items = _popped(stack, argument)
         made = _BUILT[name].format(", ".join(items))
@@ -174,8 +186,8 @@ def _comparison(name: str, value: Any, argument: int) -> str:
 
 def _rare(name: str, argument: int) -> Callable[[list[Item]], None]:
     def subscript(stack: list[Item]) -> None:
-        left, right = _popped(stack, 2)
-        stack.append(f"{left}[{right}]")
+        key = _index(stack.pop())
+        stack.append(f"{_text(stack.pop())}[{key}]")
 
     def between(stack: list[Item]) -> None:
         left, start, stop = _popped(stack, 3)
@@ -183,7 +195,7 @@ def _rare(name: str, argument: int) -> Callable[[list[Item]], None]:
 
     def sliced(stack: list[Item]) -> None:
         parts = [_open(text) for text in _popped(stack, argument)]
-        stack.append(":".join(parts))
+        stack.append(_Index(":".join(parts)))
 
     def mapping(stack: list[Item]) -> None:
         items = _popped(stack, 2 * argument)

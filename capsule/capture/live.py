@@ -28,8 +28,7 @@ def layers(model: Any) -> Iterator[tuple[Where, Any]]:
     """Give each layer below *model*, wrapped ones and nested models too, with its path."""
     seen: set[int] = set()
     waiting: list[tuple[Where, Any]] = [((), model)]
-    while waiting:
-        where, outer = waiting.pop(0)
+    for where, outer in waiting:  # grows while it is walked
         for layer in outer._flatten_layers(recursive=False, include_self=False):
             if id(layer) in seen:
                 continue

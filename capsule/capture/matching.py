@@ -81,7 +81,7 @@ def carried_by(
                 (v for role, v in compiled if (role, _name(v)) == (found.role, bare)), None
             )
         add(found, value)
-    texts = artifact.texts
+    texts = {text.rpartition(">")[2]: text for text in artifact.texts if ">" in text}
     for where, role, name, value in _by_name(model, by_path, compiled, configured, origins, texts):
         if isinstance(value, (list, tuple, dict)) and (where, role) in met:
             name = role  # the whole of what stands there one by one
@@ -96,7 +96,7 @@ def _by_name(
     compiled: list[tuple[str, Any]],
     configured: dict[live.Where, dict[str, Any]],
     origins: Origins,
-    texts: set[str],
+    texts: dict[str, str],
 ) -> Iterator[tuple[live.Where, str, str, Any]]:
     """Give what Keras writes as a bare text, as ``(where, role, name, object)``.
 
@@ -131,10 +131,10 @@ def _functions(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _stored_name(value: Any, texts: set[str]) -> str:
+def _stored_name(value: Any, texts: dict[str, str]) -> str:
     """Return the text that Keras wrote for a function: registered ones bear their package."""
     name = _name(value)
-    return next((text for text in sorted(texts) if text.endswith(f">{name}")), name)
+    return texts.get(name, name)
 
 
 def _name(value: Any) -> str:
