@@ -35,7 +35,7 @@ def function_node(graph: ImportGraph, function: FunctionType) -> Node:
         (found.text, found.reason) if found else (None, "source text was left out as asked")
     )
     raw = marshal_code(code, file)
-    lifted_text = _lifted(code) if found is not None and text is None else None
+    lifted_text = _lifted(function) if found is not None and text is None else None
     # Without source the bytecode is all there is; a text left out would be in there too.
     needed = found is not None and text is None
     kept = base64.b64encode(raw).decode("ascii") if needed else None
@@ -57,10 +57,15 @@ def function_node(graph: ImportGraph, function: FunctionType) -> Node:
     )
 
 
-def _lifted(code: CodeType) -> str | None:
+def _lifted(function: FunctionType) -> str | None:
     """Return source made from the code itself, if it compiles to the very same code."""
+    code = function.__code__
     text = lifted(adapt(code))
-    return text if text is not None and compiles_to(text, code) else None
+    modules = [n for n, value in function.__globals__.items() if isinstance(value, ModuleType)]
+    # Which names its module imported is not known: it decides how 3.11 and 3.12 compile.
+    if text is not None and any(compiles_to(text, code, names) for names in ((), modules)):
+        return text
+    return None
 
 
 def _bindings(graph: ImportGraph, function: FunctionType) -> list[Binding]:
