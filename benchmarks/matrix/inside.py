@@ -10,6 +10,7 @@ plain Keras can't load that, no one can load the case.
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -149,8 +150,9 @@ def plain(keras, path):
 
 
 def said(error):
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:300]}"
+    """Return an error in one line, without the colours that Keras gives it."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return f"{type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
 if __name__ == "__main__":

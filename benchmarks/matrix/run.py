@@ -10,6 +10,7 @@ run on, or that is not found here, are left out, and said. Prints RESULT.md's ta
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,51 +124,62 @@ def tables(work, names):
         path = work / "results" / f"{name}.jsonl"
         if path.exists():
             rows += [{**json.loads(line), "load": name} for line in path.open()]
-    readable = {
-        (row["save"], row["load"], row["format"], row["case"] == "control_timed")
-        for row in rows
-        if row["case"].startswith("control") and row["outcome"] == "ok"
-    }
-    right, every, missed = Counter(), Counter(), Counter()
+    controls = {place(row) for row in rows if is_control(row) and row["outcome"] == "ok"}
+    loads = [row for row in rows if not is_control(row)]
+    readable = [row for row in loads if place(row) in controls]
+    text = ["# The matrix", "", "Each case saved under capsule in each environment and loaded in"]
+    text += ["all of them, by `capsule.load(path, safe_mode=False)` and by plain Keras with"]
+    text += ["`load_model(path, safe_mode=False)`, as .h5 and as .keras. What Keras cannot read"]
+    text += ["with built-in layers in place of the functions is no one's to load.", ""]
+    for how, title in (("capsule", "capsule.load"), ("plain", "plain Keras")):
+        mine = [row for row in readable if row["how"] == how]
+        good = sum(row["outcome"] == "ok" for row in mine)
+        text += [f"## {title}: {good} of {len(mine)} right", "", *grid(mine, names), ""]
+        every = Counter(row["outcome"] for row in loads if row["how"] == how)
+        told = ", ".join(f"{name} {count}" for name, count in sorted(every.items()))
+        text += [f"With the files that Keras cannot read: {told}.", ""]
+    text += ["## What capsule.load did not bring back", ""]
+    text += ["| cases | loads | why |", "|---|---|---|"]
+    missed = [row for row in readable if row["how"] == "capsule" and row["outcome"] != "ok"]
+    reasons = {}
+    for row in missed:
+        reasons.setdefault((row["outcome"], reason(row["error"])), []).append(row["case"])
+    for (outcome, why), cases in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        text += [f"| {', '.join(sorted(set(cases)))} | {len(cases)} | {outcome}: {why} |"]
+    return "\n".join(text) + "\n"
+
+
+def is_control(row):
+    return row["case"].startswith("control")
+
+
+def place(row):
+    """Return what decides whether Keras can read a file: who saved it, who loads it, its kind."""
+    timed = row["case"] in ("control_timed", "L15")
+    return row["save"], row["load"], row["format"], timed
+
+
+def grid(rows, names):
+    """Give the lines of a table: saved in each row, loaded in each column."""
+    right, every = Counter(), Counter()
     for row in rows:
-        if row["case"].startswith("control"):
-            continue
-        key = (row["save"], row["load"], row["format"], row["case"] == "L15")
-        cell = (row["how"], row["save"], row["load"])
-        if key not in readable:
-            every["unreadable"] += row["how"] == "capsule"
-            continue
+        cell = row["save"], row["load"]
         every[cell] += 1
         right[cell] += row["outcome"] == "ok"
-        if row["how"] == "capsule" and row["outcome"] != "ok":
-            missed[(row["case"], row["outcome"], row["error"])] += 1
-    text = []
-    for how, title in (("capsule", "capsule.load"), ("plain", "plain Keras")):
-        total = sum(n for cell, n in every.items() if cell[0] == how)
-        good = sum(n for cell, n in right.items() if cell[0] == how)
-        text += [f"## {title}: {good} of {total} right", ""]
-        text += ["| saved in \\ loaded in | " + " | ".join(names) + " |"]
-        text += ["|---" * (len(names) + 1) + "|"]
-        for saved in names:
-            cells = [
-                f"{right[how, saved, name]}/{every[how, saved, name]}"
-                if every[how, saved, name]
-                else "Keras cannot read it"
-                for name in names
-            ]
-            text += [f"| {saved} | " + " | ".join(cells) + " |"]
-        outcomes = Counter(
-            row["outcome"] for row in rows
-            if row["how"] == how and not row["case"].startswith("control")
-        )  # fmt: skip
-        told = ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items()))
-        text += ["", f"All pairs, those that Keras cannot read among them: {told}.", ""]
-    text += [f"Pairs that Keras cannot read, each with 1 file: {every['unreadable']}.", ""]
-    text += ["## What capsule.load did not bring back", ""]
-    text += ["| case | outcome | what was said | loads |", "|---|---|---|---|"]
-    for (case, outcome, error), count in sorted(missed.items()):
-        text += [f"| {case} | {outcome} | {error.replace('|', '/')} | {count} |"]
-    return "\n".join(text) + "\n"
+    yield "| saved in \\ loaded in | " + " | ".join(names) + " |"
+    yield "|---" * (len(names) + 1) + "|"
+    for saved in names:
+        cells = [(saved, name) for name in names]
+        told = [f"{right[c]}/{every[c]}" if every[c] else "Keras cannot read it" for c in cells]
+        yield f"| {saved} | " + " | ".join(told) + " |"
+
+
+def reason(error):
+    """Return what was said, without the file it was said of and how it was reached."""
+    kind, _, said = error.partition(": ")
+    if kind == "VerdictError":
+        return re.sub(r" \(reached by .*", "", said.partition("will not load here: ")[2])
+    return error.replace("|", "/")
 
 
 def main():

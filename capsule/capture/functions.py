@@ -61,7 +61,8 @@ def _lifted(function: FunctionType) -> str | None:
     """Return source made from the code itself, if it compiles to the very same code."""
     code = function.__code__
     text = lifted(adapt(code))
-    modules = [n for n, value in function.__globals__.items() if isinstance(value, ModuleType)]
+    scope = function.__globals__.items()
+    modules = [n for n, value in scope if isinstance(value, ModuleType) and n.isidentifier()]
     # Which names its module imported is not known: it decides how 3.11 and 3.12 compile.
     if text is not None and any(compiles_to(text, code, names) for names in ((), modules)):
         return text

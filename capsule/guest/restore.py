@@ -9,6 +9,7 @@ import base64
 import hashlib
 import linecache
 import marshal
+import sys
 import types
 from importlib.util import MAGIC_NUMBER
 from typing import Any, Dict, Iterable, List, Optional, Set
@@ -264,7 +265,7 @@ class Restorer(object):
 
     def _imported(self, module: str, attributes: str) -> Any:
         try:
-            value = self._modules.get(module)
+            return _taken(self._modules.get(module), attributes)
         except ImportError:
             # Where that Keras is missing, the one that loads the model stands for it.
             path = (module + "." + attributes if attributes else module).split(".")
@@ -272,10 +273,21 @@ class Restorer(object):
             top = next((top for top in tops if path[: len(top)] == top), None)
             if top is None or self._keras is None:
                 raise
-            value, attributes = self._keras, ".".join(path[len(top) :])
-        for attribute in attributes.split("."):
-            value = getattr(value, attribute) if attribute else value
-        return value
+            rest = ".".join(path[len(top) :])
+            tensorflow = sys.modules.get("tensorflow")
+            # TensorFlow's copy of it has names that Keras 3 itself has dropped.
+            for keras in ([tensorflow.keras] if tensorflow else []) + [self._keras]:
+                try:
+                    return _taken(keras, rest)
+                except AttributeError:
+                    continue
+            raise
+
+
+def _taken(value: Any, attributes: str) -> Any:
+    for attribute in attributes.split("."):
+        value = getattr(value, attribute) if attribute else value
+    return value
 
 
 def _is_function(node: Dict[str, Any]) -> bool:
