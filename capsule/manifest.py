@@ -162,7 +162,7 @@ class CarriedFunction:
     """A function of the artifact: where in the model, how stored, and its node if known.
 
     ``key`` is the digest of what Keras wrote for bytecode, None for a function stored
-    by name.
+    by name. ``damaged``: what it wrote is not what the function runs.
     """
 
     where: tuple[str, ...]
@@ -175,6 +175,7 @@ class CarriedFunction:
     closure: bool
     module: str | None
     node: str | None
+    damaged: bool = False
 
 
 @dataclass(frozen=True)

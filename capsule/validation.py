@@ -282,6 +282,7 @@ def _function(data: Reader) -> model.CarriedFunction:
         closure=data.flag("closure"),
         module=data.optional_text("module"),
         node=data.optional_text("node"),
+        damaged=data.flag("damaged"),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 TIMED = ("L15",)  # the cases inside a TimeDistributed, which have a control of their own
-TIME_LIMIT = 120  # seconds for one load; bytecode of another Python may loop for ever
+TIME_LIMIT = 40  # seconds for one load; bytecode of another Python may loop for ever
 
 
 def controls(folder, flavor):

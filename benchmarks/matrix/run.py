@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -210,7 +211,7 @@ def main():
             print("load", name, file=sys.stderr, flush=True)
             running.append(start_load(name, spec, pythons[name], saved, work))
             while sum(process.poll() is None for process in running) >= args.at_once:
-                next(p for p in running if p.poll() is None).wait()
+                time.sleep(1)
         for process in running:
             process.wait()
     if "tables" in args.steps:

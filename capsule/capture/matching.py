@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import marshal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from types import FunctionType
@@ -13,6 +14,7 @@ from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import Parts
 from capsule.capture.origins import Origins
+from capsule.guest.digest import code_bytes
 from capsule.manifest import CarriedFunction
 
 T = TypeVar("T")
@@ -24,7 +26,9 @@ class Attempt(Protocol):
     def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T: ...
 
 
-def carried(found: Carried, node: str | None, name: str | None = None) -> CarriedFunction:
+def carried(
+    found: Carried, node: str | None, name: str | None = None, *, damaged: bool = False
+) -> CarriedFunction:
     """Return what the sidecar says of a function of the file."""
     return CarriedFunction(
         where=found.where,
@@ -37,6 +41,7 @@ def carried(found: Carried, node: str | None, name: str | None = None) -> Carrie
         closure=bool(found.closure),
         module=found.module,
         node=node,
+        damaged=damaged,
     )
 
 
@@ -61,7 +66,7 @@ def carried_by(
         name = found.name
         if found.code is not None and node is not None:
             name = graph.nodes[node].qualname.rpartition(".")[2]
-        made.append(carried(found, node, name))
+        made.append(carried(found, node, name, damaged=_is_damaged(found, value)))
         known.add((found.where, found.role, found.name))
 
     met: Counter[tuple[live.Where, str]] = Counter()
@@ -88,6 +93,13 @@ def carried_by(
         if (where, role, name) not in known:
             add(Carried(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
+
+
+def _is_damaged(found: Carried, value: Any) -> bool:
+    r"""Tell whether Keras wrote other bytes: on Windows it puts ``/`` for each ``\\``."""
+    if found.code is None or not isinstance(value, FunctionType):
+        return False
+    return b"\\" in marshal.dumps(value.__code__) and b"\\" not in code_bytes(found.code)
 
 
 def _by_name(

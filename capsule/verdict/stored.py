@@ -78,6 +78,19 @@ def _keras_has(function: CarriedFunction) -> bool:
     return (function.module or "").split(".")[0] in ("keras", "tf_keras")
 
 
+def damaged(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Bytecode that Keras on Windows damaged while it wrote it."""
+    for function in manifest.functions:
+        if function.damaged:
+            yield Finding(
+                "bytecode-damaged", "fatal", function.name,
+                f"{told(function)} was damaged by Keras, which on Windows writes / for every"
+                " byte of its code that happens to be a backslash",
+                reach=of_function(function), remedy="load it with capsule.load",
+                decides=("keras",),
+            )  # fmt: skip
+
+
 def defaults_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """Default arguments that Keras does not bring back, by version and kind."""
     for function in manifest.functions:
@@ -299,6 +312,6 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 
 RULES = (
-    stored_alike, name_taken, by_name_only, defaults_lost, arguments_lost, elsewhere, name_lost,
-    closure_lost, loss_alias, name_unknown, adapted, mask_lost, not_in_hdf5, safe_mode,
+    stored_alike, name_taken, by_name_only, damaged, defaults_lost, arguments_lost, elsewhere,
+    name_lost, closure_lost, loss_alias, name_unknown, adapted, mask_lost, not_in_hdf5, safe_mode,
 )  # fmt: skip
