@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import Any
 
 from capsule.capture.origins import Origins
-from capsule.environment.distributions import installed_versions
 from capsule.manifest import ENVIRONMENT_VARIABLES, KerasFacts, ModelFacts, Settings, Tensor
 
 Where = tuple[str, ...]
@@ -117,14 +116,16 @@ def keras_module(model: Any) -> str:
     return "keras"
 
 
-def keras_facts(model: Any, paths: tuple[str, ...], origins: Origins) -> KerasFacts:
-    """Return Keras, backend, their versions and distributions, as loaded in this process."""
+def keras_facts(model: Any, installed: Mapping[str, str], origins: Origins) -> KerasFacts:
+    """Return Keras, backend, their versions and distributions, as loaded in this process.
+
+    *installed* are the versions of the distributions, by canonical name.
+    """
     module = keras_module(model)
     keras = _keras(module)
     backend = "tensorflow"
     if hasattr(keras, "config") and hasattr(keras.config, "backend"):
         backend = str(keras.config.backend())
-    installed = installed_versions(paths)
     owner = origins.of("tensorflow" if module == "tensorflow.keras" else module).distribution
     backend_owner = origins.of(backend).distribution if backend in sys.modules else None
     version = installed.get(owner or "") or str(getattr(keras, "__version__", "0"))

@@ -110,6 +110,10 @@ def record_model(
         else carried_by(model, artifact, graph, origins, attempt),
         tuple(carried(found, None) for found in artifact.functions),
     )  # fmt: skip
+    nothing: tuple[DistributionFacts, ...] = ()
+    read = functools.partial(_distributions, environment.paths)
+    installed = attempt("the distributions", read, nothing)
+    versions = {distribution.name: distribution.version for distribution in installed}
     return Manifest(
         origin="saved",
         created=_now(),
@@ -117,10 +121,10 @@ def record_model(
         artifact=artifact_facts(artifact),
         python=environment.python,
         platform=environment.platform,
-        keras=attempt("Keras", lambda: live.keras_facts(model, environment.paths, origins), None),
+        keras=attempt("Keras", lambda: live.keras_facts(model, versions, origins), None),
         settings=attempt("the settings", lambda: live.settings(model), None),
         environment_variables=live.environment_variables(),
-        distributions=attempt("the distributions", lambda: _distributions(environment.paths), ()),
+        distributions=installed,
         functions=functions,
         nodes=graph.nodes,
         model=facts,
