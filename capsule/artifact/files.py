@@ -86,7 +86,7 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
     and a file that is neither HDF5 nor zip.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return identify_folder(path)
     digest = hashlib.sha256()
     size = 0

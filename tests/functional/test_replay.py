@@ -190,9 +190,16 @@ with capsule.load(path, safe_mode=False, otherwise="replay") as model:
 
 
 def test_load_raises_with_the_verdict_or_returns_the_model_replayed(
-    keras3: Installed, keras3_elsewhere: Installed, samples: Samples, cache: str
+    keras3: Installed, keras3_elsewhere: Installed, tmp_path: Path, cache: str
 ) -> None:
-    path = str(samples(keras3) / "made_by_eval.keras")
+    """Code that no source exists of, and that nobody reads back from its bytecode."""
+    (tmp_path / "train.py").write_text(
+        "import tensorflow as tf\nK = tf.keras\n"
+        "odd = eval('lambda x: [x[:, i:i + 5] for i in range(2)][-1]')\n"
+        "K.Sequential([K.Input((10,)), K.layers.Lambda(odd)]).save('odd.keras')\n"
+    )
+    keras3.capsule("save", "train.py", cwd=tmp_path, check=True)
+    path = str(tmp_path / "odd.keras")
     done = keras3_elsewhere.run("-c", LOAD_ELSEWHERE, path, CAPSULE_CACHE=cache)
     assert done.stdout.splitlines() == ["VerdictError no", "RemoteModel (1, 5)"]
     assert issubclass(VerdictError, capsule.CapsuleError)
