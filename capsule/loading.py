@@ -48,7 +48,7 @@ def load(
     artifact = open_artifact(path)
     keras = keras_here(found, environment)
     plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust, keras=keras and keras[0])
-    if plan.consent.functions:
+    if plan.consent.functions or plan.consent.foreign:
         plan.consent.require(str(path))
     if verdict.capsule == "no":
         if otherwise == "replay":

@@ -99,6 +99,7 @@ class Plan:
     keras: str
     format: str
     model: dict[str, Any]
+    judged: dict[str, str]
     functions: tuple[dict[str, Any], ...]
     nodes: dict[str, Any]
     consent: Consent
@@ -109,9 +110,11 @@ class Plan:
             "keras": self.keras,
             "format": self.format,
             "model": self.model,
+            "judged": self.judged,
             "functions": list(self.functions),
             "nodes": self.nodes,
-            "safe_mode": not self.consent.given,
+            # Trust in functions lifts none of Keras' own guards.
+            "safe_mode": not self.consent.builds,
         }
 
 
@@ -153,17 +156,28 @@ def make_plan(
     if artifact.format == "saved-model":
         planned.append(_graph(artifact))
     trusted = set(trust)
-    foreign = artifact.foreign({p.name for p in planned if p.role == "class" and p.node})
+    foreign = artifact.foreign(_classes(planned, nodes))
     named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
     return Plan(
         keras=keras or (manifest.keras.module if manifest.keras else "keras"),
         format=artifact.format,
         model=_tensors(manifest),
+        judged=artifact.judged,
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
         consent=Consent(tuple(planned), named or not safe_mode, not safe_mode, foreign),
     )
+
+
+def _classes(planned: list[Planned], nodes: dict[str, Node]) -> set[str]:
+    """Return the names under which Keras will be given a class, and one class only."""
+    found: dict[str, set[str]] = {}
+    for one in planned:
+        if one.role == "class" and one.node is not None:
+            found.setdefault(one.name, set()).add(one.node)
+    kinds = {name: nodes[next(iter(given))] for name, given in found.items() if len(given) == 1}
+    return {n for n, node in kinds.items() if node.kind == "class" or node.origin == "reference"}
 
 
 def _graph(artifact: Artifact) -> Planned:
@@ -265,8 +279,7 @@ def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planne
 def _reached(roots: Iterable[str], nodes: dict[str, Node]) -> list[str]:
     order: dict[str, None] = {}
     waiting = list(roots)
-    while waiting:
-        name = waiting.pop(0)
+    for name in waiting:  # grows while it is walked
         if name not in order:
             order[name] = None
             waiting += [b.to for b in nodes[name].names if b.to is not None]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from capsule.errors import ManifestError
+from capsule.escaping import escaped
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class Reader:
 
     def bad(self, key: str, told: str) -> ManifestError:
         """Return the error for the value at *key*."""
-        return ManifestError(told, path=f"{self.path}.{key}" if self.path else key)
+        return ManifestError(told, path=escaped(f"{self.path}.{key}" if self.path else key))
 
     @property
     def names(self) -> list[str]:
@@ -61,7 +62,10 @@ class Reader:
         value = self.raw(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise self.bad(key, "a number was expected")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise self.bad(key, "too large a number") from None
 
     def flag(self, key: str) -> bool:
         value = self._data.get(key, False)

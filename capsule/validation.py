@@ -95,7 +95,8 @@ def _artifact(data: Reader) -> model.ArtifactFacts:
 def _version(data: Reader, key: str) -> str:
     version = data.text(key)
     try:
-        Version(version)
+        # Python reads no whole number of more than 4300 digits.
+        Version(version if len(version) < VERSION_LENGTH else "too long")
     except InvalidVersion:
         raise data.bad(key, f"{version[:80]!r} is no version (PEP 440)") from None
     if version != version.strip():
@@ -159,10 +160,17 @@ def _distribution(data: Reader) -> model.DistributionFacts:
     return model.DistributionFacts(
         name=_distribution_name(data, "name"),
         version=_version(data, "version"),
-        requires=data.texts("requires"),
+        requires=_requires(data),
         direct_url=data.optional("direct_url", _direct_url),
         installer=data.optional_text("installer"),
     )
+
+
+def _requires(data: Reader) -> tuple[str, ...]:
+    texts = data.texts("requires")
+    if any(len(text) > REQUIREMENT_LENGTH or text.count("(") > 100 for text in texts):
+        raise data.bad("requires", "too long to be a requirement")
+    return texts
 
 
 def _direct_url(data: Reader) -> JSON:
@@ -228,6 +236,7 @@ def _code(data: Reader) -> model.Code:
     )
 
 
+VERSION_LENGTH, REQUIREMENT_LENGTH = 200, 2000
 KINDS = (
     "lambda", "function", "class", "module",
     "call", "instance", "list", "tuple", "set", "frozenset", "dict",
@@ -259,15 +268,30 @@ def _binding(data: Reader) -> model.Binding:
     name, how = data.text("name"), data.choice("how", HOWS)
     if how in _NAMED and not name.isidentifier():
         raise data.bad("name", f"{name[:80]!r} is no name")
+    if how == "attribute" and _is_dunder(name):
+        raise data.bad("name", f"{name[:80]!r} is Python's own to set")
     return model.Binding(
         name=name,
         how=how,
         to=data.optional_text("to"),
-        attribute=data.optional_text("attribute"),
+        attribute=_attribute(data),
         value=_shallow(data, data.raw("value")) if "value" in data.names else None,
         missing=data.flag("missing"),
         attributes=data.texts("attributes", optional=True),
     )
+
+
+def _attribute(data: Reader) -> str | None:
+    attribute = data.optional_text("attribute")
+    if attribute is not None and not all(
+        part.isidentifier() and not _is_dunder(part) for part in attribute.split(".")
+    ):
+        raise data.bad("attribute", f"{attribute[:80]!r} is no name of something to import")
+    return attribute
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _function(data: Reader) -> model.CarriedFunction:

@@ -66,15 +66,14 @@ def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[
         return
     found = _entry(data, where, role)
     if found is not None:
-        yield found
-        return
+        yield found  # and on: what else stands in it counts as well
     config = data.get("config")
     if "class_name" in data and isinstance(config, dict):
         # The outermost model's own name says nothing: reach begins with "model".
         name = config.get("name", data.get("name"))
         inner = (*where, name) if isinstance(name, str) and depth else where
         yield from _layer(config, inner, depth + 1)
-        rest = {k: v for k, v in data.items() if k not in ("config", "build_config")}
+        rest = {k: v for k, v in data.items() if k != "config"}
         yield from _layer(rest, inner, depth + 1)
         return
     yield from _layer(data, where, depth)
@@ -114,15 +113,25 @@ def foreign_classes(config: Any, brought: Collection[str] = ()) -> tuple[str, ..
     found = set()
     for data in objects(config):
         name, module = data.get("class_name"), data.get("module")
-        if not isinstance(name, str) or name == "function" or "config" not in data:
+        if not isinstance(name, str) or isinstance(data.get("config"), str):
+            continue  # a function by its name is listed as such
+        registered = data.get("registered_name")
+        # Where a module is named, only the registered name is asked for before it is imported.
+        asked = registered if registered is not None or module is not None else name
+        if isinstance(asked, str) and asked in brought:
             continue
-        if (data.get("registered_name") or name) in brought:
-            continue
-        if isinstance(module, str) and module.split(".")[0] not in _KERAS:
+        # Keras joins the two: "keras" and "layers.TFSMLayer" are one name.
+        top, _, last = f"{module if isinstance(module, str) else ''}.{name}".rpartition(".")
+        if isinstance(module, str) and top.strip(".").split(".")[0] not in _KERAS:
             found.add(f"{module}.{name}")
-        elif name in _LOADERS or ">" in str(data.get("registered_name") or ""):
+        elif last in _LOADERS or ">" in str(registered or "") or not _plain(module, registered):
             found.add(name)
     return tuple(sorted(found))
+
+
+def _plain(*names: Any) -> bool:
+    """Tell whether *names* are texts or none: what else they are, some Keras may take oddly."""
+    return all(name is None or isinstance(name, str) for name in names)
 
 
 def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator[Carried]:
@@ -132,6 +141,7 @@ def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator
             found = _listed(value, where, key, data.get(f"{key}_module", data.get("module")))
             if found is not None:
                 yield found
+            yield from _walk(value, where, key, depth + 1)
         elif kind == "function" and isinstance(value, str):
             module = data.get("module") if key == "function" else data.get(f"{key}_module")
             yield _named(value, where, key, module)

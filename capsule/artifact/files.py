@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Artifact:
 
     ``config`` is the model's configuration as Keras wrote it (JSON data), ``training``
     what it was compiled with where that stands apart; ``keras_version`` and ``backend``
-    are None where the file doesn't tell.
+    are None where the file doesn't tell; ``judged`` as in Contents.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class Artifact:
     training: Any
     keras_version: str | None
     backend: str | None
+    judged: dict[str, str] = field(default_factory=dict)
 
     def foreign(self, brought: Collection[str] = ()) -> tuple[str, ...]:
         """Classes named by the file that are not Keras' own, or that load files themselves.
@@ -146,5 +147,6 @@ def open_artifact(path: str | os.PathLike[str]) -> Artifact:
         from capsule.artifact.keraszip import read_zip as read
     told = read(path)
     return Artifact(
-        path, form, size, sha256, told.config, told.training, told.keras_version, told.backend
-    )
+        path, form, size, sha256, told.config, told.training, told.keras_version, told.backend,
+        told.judged,
+    )  # fmt: skip

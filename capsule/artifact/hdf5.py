@@ -12,6 +12,7 @@ from typing import Any
 
 from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
+from capsule.guest.digest import digest
 
 
 def read_hdf5(path: Path) -> Contents:
@@ -36,15 +37,24 @@ def read_hdf5(path: Path) -> Contents:
         raise ArtifactError(
             f"{path} holds no model configuration (weights only?); save the whole model"
         )
+    text = _text(found["model_config"])
     try:
-        config = json.loads(_text(found["model_config"]))
+        config = json.loads(text)
         training = json.loads(_text(found.get("training_config", "null")))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: its model configuration is not JSON ({error})") from None
     if not isinstance(config, dict):
         raise ArtifactError(f"{path}: its model configuration is not an object")
     return Contents(
-        config, training, _optional(found.get("keras_version")), _optional(found.get("backend"))
+        config,
+        training,
+        _optional(found.get("keras_version")),
+        _optional(found.get("backend")),
+        {
+            name: digest(_text(found[name]))
+            for name in ("model_config", "training_config")
+            if name in found
+        },
     )
 
 

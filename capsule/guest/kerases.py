@@ -9,7 +9,8 @@ import inspect
 import sys
 from typing import Any, Dict, List, Optional
 
-from .restore import Restorer
+from .digest import digest
+from .restore import RestoreError, Restorer
 from .serving import ServedModel
 from .standins import Tables, answering
 
@@ -48,10 +49,17 @@ def load_model(
     """
     if plan.get("format") == "saved-model":
         return ServedModel(path, plan.get("model"))
+    _require_judged(path, plan.get("judged") or {})
     keras = find_keras(plan["keras"])
-    restored = Restorer(plan["nodes"], keras).restore(
-        sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
-    )
+    roots = sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
+    try:
+        restored = Restorer(plan["nodes"], keras).restore(roots)
+    except RestoreError:
+        raise
+    except (Exception, SystemExit) as error:
+        # Definitions run while they are made, and a sidecar may hold any.
+        told = "%s: %s" % (type(error).__name__, error)
+        raise RestoreError("its functions cannot be rebuilt (%s)" % told)
     tables = Tables()
     given = custom_objects or {}
     for carried in plan["functions"]:
@@ -69,6 +77,20 @@ def load_model(
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
     with answering(keras, tables), scope(known):
         return keras.models.load_model(path, custom_objects=known or None, **options)
+
+
+def _require_judged(path: str, judged: Dict[str, str]) -> None:
+    """Raise RestoreError if h5py, as Keras uses it, finds another model than was judged."""
+    if not judged:
+        return
+    h5py = importlib.import_module("h5py")
+    with h5py.File(path, "r") as file:
+        for name in ("model_config", "training_config"):
+            text = file.attrs.get(name)
+            if isinstance(text, bytes):
+                text = text.decode("utf-8", "replace")
+            if (None if text is None else digest(text)) != judged.get(name):
+                raise RestoreError("%s holds two of %s: no Keras writes that" % (path, name))
 
 
 def _loss_aliases(keras: Any) -> Dict[str, Any]:

@@ -6,6 +6,7 @@ statement asks the ``__import__`` among the builtins of its own globals.
 """
 
 import builtins
+import hashlib
 import importlib
 import importlib.machinery
 import linecache
@@ -68,8 +69,8 @@ class PrivateModules(object):
         )
         if package:
             vars(module)["__path__"] = []
-        filename = "<capsule %s>" % name
         text = node["source"]
+        filename = source_name(name, text)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         self.loaded[name] = module
         try:
@@ -106,3 +107,12 @@ class PrivateModules(object):
                 if not hasattr(module, taken) and self._has(inner):
                     self._load(inner)
             return module if fromlist else self.get(name.split(".")[0])
+
+
+def source_name(name: str, source: str) -> str:
+    """Return the file name for a definition's source: AutoGraph reads it again by that name.
+
+    Two models may define different things under one name.
+    """
+    digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+    return "<capsule %s %s>" % (name, digest[:12])

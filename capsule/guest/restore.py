@@ -6,16 +6,17 @@ functions, calls, instances) is made when something needs it, from parts that ar
 """
 
 import base64
+import dis
 import hashlib
 import linecache
 import marshal
 import sys
 import types
 from importlib.util import MAGIC_NUMBER
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from .compiling import RestoreError, Shell, compile_shell
-from .modules import PrivateModules
+from .modules import PrivateModules, source_name
 from .values import OpaqueValue, decode
 
 __all__ = ["RestoreError", "Restorer"]
@@ -48,6 +49,7 @@ class Restorer(object):
         """
         names = list(names)
         self._settle(names)
+        self._refuse_leaks()
         return {name: self._object(name) for name in names}
 
     def _settle(self, names: Iterable[str]) -> None:
@@ -62,6 +64,29 @@ class Restorer(object):
         for name in reached:
             if name not in self._bound and self._bind(name):
                 self._bound.add(name)
+
+    def _refuse_leaks(self) -> None:
+        """Refuse what would find a name that only another function brought.
+
+        Functions of one module share its globals, as they did; but each must say itself
+        what it needs, or trust in one would not cover what it runs.
+        """
+        said: Dict[Tuple[str, str], Any] = {}
+        for name in sorted(self._shells):
+            node = self._nodes[name]
+            own = {b["name"] for b in node["names"] if b["how"] in _GLOBAL}
+            for binding in node["names"]:
+                if binding["how"] not in _GLOBAL:
+                    continue
+                means = [bool(binding.get("missing"))]
+                means += [binding.get(key) for key in ("to", "attribute", "value")]
+                place = (node["namespace"], binding["name"])
+                if said.setdefault(place, means) != means:
+                    raise RestoreError("two functions mean different things by %s" % place[1])
+            brought = self._namespace(node)
+            for used in global_names(self._shells[name].function):
+                if used in brought and used not in own and not used.startswith("__"):
+                    raise RestoreError("%s would find the %s of another function" % (name, used))
 
     def _reached(self, names: Iterable[str]) -> List[str]:
         order: List[str] = []
@@ -102,8 +127,8 @@ class Restorer(object):
         return _titled(shell, node)
 
     def _from_source(self, name: str, node: Dict[str, Any], given: Dict[str, Any]) -> Shell:
-        filename = "<capsule %s>" % name
         source = node["source"]
+        filename = source_name(name, source)
         # mtime None: linecache keeps the entry, so tracebacks and AutoGraph find it.
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         shell = compile_shell(
@@ -288,6 +313,18 @@ def _taken(value: Any, attributes: str) -> Any:
     for attribute in attributes.split("."):
         value = getattr(value, attribute) if attribute else value
     return value
+
+
+def global_names(made: Any) -> Iterator[str]:
+    """Give the global names that a function, or a class' methods, look up."""
+    found = [vars(made)[name] for name in vars(made)] if isinstance(made, type) else [made]
+    waiting = [getattr(one, "__code__", None) for one in found]
+    for code in waiting:  # grows while it is walked
+        if isinstance(code, types.CodeType):
+            waiting += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+            for instruction in dis.get_instructions(code):
+                if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                    yield instruction.argval
 
 
 def _is_function(node: Dict[str, Any]) -> bool:

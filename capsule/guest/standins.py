@@ -43,8 +43,11 @@ class Tables(object):
     def add(self, carried: Dict[str, Any], value: Any) -> None:
         """Add one function of the plan."""
         where, role, key, name = (carried[k] for k in ("where", "role", "key", "name"))
+        if role == "class" and not isinstance(value, type):
+            raise RestoreError("%s is no class" % name)
         if isinstance(value, (list, tuple, dict)):
-            self._whole[where[-1], role] = value
+            if where:
+                self._whole[where[-1], role] = value
             return
         if where:
             self._places.setdefault((where[-1], role), []).append((key, value))
@@ -58,6 +61,8 @@ class Tables(object):
     def settle(self) -> None:
         """Forget what is stored alike, so that no one gets the wrong one of two."""
         for index in self._ambiguous:
+            if isinstance(self.by_name.get(index), type):
+                raise RestoreError("two classes are stored by the name %s" % index)
             self.by_key.pop(index, None)
             self.by_name.pop(index, None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,31 +14,56 @@ from capsule.manifest import CarriedFunction, Manifest
 Reach = tuple[str, ...]
 
 
+class Paths(Mapping[str, Reach]):
+    """Paths by node, each put together when it is asked for: chains may be long."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[str | None, Reach]] = {}
+
+    def add(self, name: str, before: str | None, step: Reach) -> None:
+        """Say that *step* leads to *name*, from *before* or from the model."""
+        self._steps[name] = (before, step)
+
+    def __getitem__(self, name: str) -> Reach:
+        path: list[str] = []
+        place: str | None = name
+        while place is not None:
+            place, step = self._steps[place]
+            path += reversed(step)
+        return tuple(reversed(path))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
 class Reaches:
     """Shortest paths from the model to every node and distribution, found once."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self.of_node: dict[str, Reach] = {}
+        self.of_node = Paths()
         self.of_distribution: dict[str, Reach] = {}
         self._walk()
 
     def _walk(self) -> None:
-        waiting: list[tuple[str, Reach]] = [
-            (function.node, of_function(function))
+        waiting: list[tuple[str, str | None, Reach]] = [
+            (function.node, None, of_function(function))
             for function in self._manifest.functions
             if function.node is not None
         ]
-        for name, reach in waiting:  # grows while it is walked: breadth first
+        for name, before, step in waiting:  # grows while it is walked: breadth first
             if name in self.of_node:
                 continue
-            self.of_node[name] = reach
+            self.of_node.add(name, before, step)
             node = self._manifest.nodes[name]
-            if node.distribution is not None:
-                self.of_distribution.setdefault(node.distribution, reach)
+            if node.distribution is not None and node.distribution not in self.of_distribution:
+                self.of_distribution[node.distribution] = self.of_node[name]
             for binding in node.names:
                 if binding.to is not None:
-                    waiting.append((binding.to, (*reach, _label(binding.to, binding.attribute))))
+                    waiting.append((binding.to, name, (_label(binding.to, binding.attribute),)))
 
     def functions(self) -> Iterator[str]:
         """Give the names of the reached nodes that are functions."""
@@ -98,7 +123,7 @@ def _parsed(text: str) -> Requirement:
     """Return one requirement; of one in a form that no longer is one, the name alone."""
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, ValueError, RecursionError):
         name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text)
         return Requirement(name[0].rstrip("._-") if name else "unknown")
 
@@ -106,7 +131,7 @@ def _parsed(text: str) -> Requirement:
 def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
     try:
         return requirement.marker is None or requirement.marker.evaluate(environment)
-    except (UndefinedComparison, UndefinedEnvironmentName):
+    except (UndefinedComparison, UndefinedEnvironmentName, ValueError):
         return True  # a marker that says nothing keeps nothing out
 
 

@@ -145,14 +145,14 @@ def needed_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 def module_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """The user's own modules whose source is not in the sidecar."""
-    for name, reach in reaches.of_node.items():
+    for name in reaches.of_node:
         node = manifest.nodes[name]
         package = any(other.startswith(f"{name}.") for other in manifest.nodes)
         brought = node.source is not None or package
         if node.kind == "module" and node.origin == "local" and not brought:
             yield Finding(
                 "module-opaque", "fatal", name, f"the module {name} is not in the sidecar",
-                reach=reach, remedy="save with source=True", decides=("capsule",),
+                reach=reaches.of_node[name], remedy="save with source=True", decides=("capsule",),
             )  # fmt: skip
 
 
@@ -203,13 +203,13 @@ def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """Local modules whose source alone does not make them what they were."""
-    for name, reach in reaches.of_node.items():
+    for name in reaches.of_node:
         node = manifest.nodes[name]
         if node.kind == "module" and node.source is not None and node.reason:
             yield Finding(
                 "module-state", "warning", name,
                 f"the module {name} may not come back as it was: {node.reason}",
-                reach=reach,
+                reach=reaches.of_node[name],
                 remedy="pass what it holds as an argument",
                 decides=QUESTIONS,
             )  # fmt: skip
