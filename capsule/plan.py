@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Union
 
@@ -12,8 +12,9 @@ from capsule.errors import ConsentError
 from capsule.escaping import escaped
 from capsule.guest.digest import code_bytes, digest
 from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
+from capsule.showing import reaches, shown
 
-SHOWN = 12  # lines of source that a refusal shows of each function
+SHOWN = 24  # lines of source that a refusal shows of each definition
 
 # What of a node is run or decides what is run; where it stood does not.
 _RUN = (
@@ -44,21 +45,31 @@ class Planned:
     node: str | None
     source: str | None
     reaches: tuple[str, ...]
-    definitions: tuple[str, ...] = ()
+    shown: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
-    def absent(self) -> str:
-        """What there is in place of a source."""
-        return "a graph of TensorFlow operations" if self.role == "graph" else "no source"
-
-    def listing(self) -> Iterator[str]:
-        """Give the lines that a person must read to decide: digest, source, reach."""
+    def label(self) -> str:
+        """Where it sits and what it is there for; of one stored by name, that name as well."""
         role = "" if self.role in ("function", "class", "graph") else f".{self.role}"
-        yield f"  {'/'.join(self.where) or self.name}{role}   {self.digest}"
-        lines = (self.source or "").strip("\n").splitlines()
-        yield from (f"      {line}" for line in lines[:SHOWN] or [f"({self.absent})"])
-        if len(lines) > SHOWN:
-            yield f"      … {len(lines) - SHOWN} more lines"
+        place = "/".join(self.where)
+        if self.node is None or not place:
+            return f"{place}{role} {self.name}".strip()
+        return f"{place}{role}"
+
+    def listing(self, *, before: Collection[str] = ()) -> Iterator[str]:
+        """Give the lines that a person must read to decide: digest, all sources, reach.
+
+        *before* are the definitions that another listing showed already.
+        """
+        yield f"  {self.label}   {self.digest}"
+        if not self.shown:
+            told = "a graph of TensorFlow operations" if self.role == "graph" else "no source"
+            yield f"      ({told})"
+        for name, lines in self.shown:
+            if name not in before:
+                yield from (f"      {line}" for line in lines[:SHOWN])
+            if name not in before and len(lines) > SHOWN:
+                yield f"      … {len(lines) - SHOWN} more lines"
         yield f"      reaches {', '.join(self.reaches) or 'nothing'}"
 
 
@@ -75,6 +86,13 @@ class Consent:
     builds: bool = False
     foreign: tuple[str, ...] = ()
 
+    def listing(self) -> Iterator[str]:
+        """Give the lines of every function, each definition once."""
+        before: set[str] = set()
+        for function in self.functions:
+            yield from function.listing(before=before)
+            before |= {name for name, _ in function.shown}
+
     def require(self, artifact: str) -> None:
         """Raise ConsentError, listing each function, unless consent was given."""
         if self.given:
@@ -82,7 +100,7 @@ class Consent:
         first = f"loading {artifact} would run {len(self.functions)} function(s) of it:"
         if not self.functions:
             first = f"loading {artifact} would run what the environment it asks for holds"
-        lines = [first, *(line for function in self.functions for line in function.listing())]
+        lines = [first, *self.listing()]
         if self.foreign:
             lines.append(f"  it also names {', '.join(self.foreign)}, which no digest covers")
         digests = ", ".join(sorted({repr(function.digest) for function in self.functions}))
@@ -258,12 +276,12 @@ def _place(found: Carried | CarriedFunction) -> Place:
 
 def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planned:
     reached = _reached([node], nodes) if node is not None else []
+    others = [name for name in reached if name != node and any(True for _ in shown(nodes, name))]
     runs = {
         "carried": [found.role, found.name, found.key, found.encoding, found.module],
         "node": node,
         "definitions": {name: _runs(nodes[name]) for name in reached},
     }
-    labels = [name.replace("__main__:", "") for name in reached if name != node]
     return Planned(
         where=found.where,
         role=found.role,
@@ -271,8 +289,8 @@ def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planne
         digest=digest(runs),
         node=node,
         source=nodes[node].source if node is not None else None,
-        reaches=tuple(sorted(labels)),
-        definitions=tuple(n for n in reached if n != node and nodes[n].source is not None),
+        reaches=reaches(nodes, reached),
+        shown=tuple((n, tuple(shown(nodes, n))) for n in ([node] if node else []) + others),
     )
 
 

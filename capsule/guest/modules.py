@@ -46,6 +46,10 @@ class PrivateModules(object):
         node = self._nodes.get(name)
         return None if node is None else node["source"]
 
+    def brings(self, name: str) -> bool:
+        """Tell whether the module *name*, or one in it, was brought along."""
+        return self._has(name) or self._has(name.split(".")[0])
+
     def _has(self, name: str) -> bool:
         return name in self._nodes or name in self._packages
 
@@ -98,8 +102,11 @@ class PrivateModules(object):
                 raise ImportError("a relative import beyond its package")
             base = ".".join(parts[: len(parts) - level + 1])
             name = base + "." + name if name else base
-        if not self._has(name) and not self._has(name.split(".")[0]):
+        if not self.brings(name):
             return builtins.__import__(name, None, None, fromlist or ())
+        importer = self._nodes.get(str((scope or {}).get("__name__")))
+        if importer is not None and not named_by(importer, name):
+            raise ImportError("%s was brought along by another function" % name)
         with self._lock:
             module = self._load(name) if self._has(name) else self.get(name)
             for taken in fromlist or ():
@@ -107,6 +114,12 @@ class PrivateModules(object):
                 if not hasattr(module, taken) and self._has(inner):
                     self._load(inner)
             return module if fromlist else self.get(name.split(".")[0])
+
+
+def named_by(node: Dict[str, Any], name: str) -> bool:
+    """Tell whether a definition says itself that it imports the module *name*, or from it."""
+    told = [b["to"] for b in node["names"] if b.get("to") is not None]
+    return any(to == name or to.startswith(name + ".") or name.startswith(to + ".") for to in told)
 
 
 def source_name(name: str, source: str) -> str:

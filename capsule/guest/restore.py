@@ -16,7 +16,7 @@ from importlib.util import MAGIC_NUMBER
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from .compiling import RestoreError, Shell, compile_shell
-from .modules import PrivateModules, source_name
+from .modules import PrivateModules, named_by, source_name
 from .values import OpaqueValue, decode
 
 __all__ = ["RestoreError", "Restorer"]
@@ -84,8 +84,15 @@ class Restorer(object):
                 if said.setdefault(place, means) != means:
                     raise RestoreError("two functions mean different things by %s" % place[1])
             brought = self._namespace(node)
-            for used in global_names(self._shells[name].function):
-                if used in brought and used not in own and not used.startswith("__"):
+            for how, used in names_in(self._shells[name].function):
+                if how == "import" and self._modules.brings(used) and not named_by(node, used):
+                    raise RestoreError("%s would find the module %s of another" % (name, used))
+                if (
+                    how == "global"
+                    and used in brought
+                    and used not in own
+                    and not used.startswith("__")
+                ):
                     raise RestoreError("%s would find the %s of another function" % (name, used))
 
     def _reached(self, names: Iterable[str]) -> List[str]:
@@ -315,8 +322,8 @@ def _taken(value: Any, attributes: str) -> Any:
     return value
 
 
-def global_names(made: Any) -> Iterator[str]:
-    """Give the global names that a function, or a class' methods, look up."""
+def names_in(made: Any) -> Iterator[Tuple[str, str]]:
+    """Give what a function, or a class' methods, look up: ``global`` names and ``import``s."""
     found = [vars(made)[name] for name in vars(made)] if isinstance(made, type) else [made]
     waiting = [getattr(one, "__code__", None) for one in found]
     for code in waiting:  # grows while it is walked
@@ -324,7 +331,9 @@ def global_names(made: Any) -> Iterator[str]:
             waiting += [one for one in code.co_consts if isinstance(one, types.CodeType)]
             for instruction in dis.get_instructions(code):
                 if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                    yield instruction.argval
+                    yield "global", instruction.argval
+                elif instruction.opname == "IMPORT_NAME" and instruction.argval:
+                    yield "import", instruction.argval
 
 
 def _is_function(node: Dict[str, Any]) -> bool:

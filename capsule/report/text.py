@@ -138,31 +138,14 @@ def saved_line(saved: Saved) -> str:
 
 def consent_lines(replayed: Replayed) -> Iterator[str]:
     """Give what loading would run: functions, what they reach, and what needs building."""
-    consent, nodes = replayed.consent, replayed.plan.nodes
+    consent = replayed.consent
     yield "  loading it would run:" if consent.functions else "  it carries no function"
-    shown: set[str] = set()
-    for planned in consent.functions:
-        role = "" if planned.role == "function" else f".{planned.role}"
-        layer = "/".join(planned.where) or "model"
-        yield f"    {layer}{role}   {planned.digest}"
-        for name in [planned.node, *planned.definitions]:
-            if name is not None and name not in shown:
-                shown.add(name)
-                yield from _source_lines(name, nodes[name]["source"])
-        yield f"        reaches {', '.join(planned.reaches) or 'nothing'}"
+    yield from (f"  {line}" for line in consent.listing())
     if consent.foreign:
         yield f"  and classes that are not Keras' own: {', '.join(consent.foreign)}"
     if replayed.needs_building:
         names = ", ".join(replayed.needs_building)
         yield f"  building from source would run code of: {names} (no wheel here)"
-
-
-def _source_lines(name: str, source: str | None) -> Iterator[str]:
-    lines = source.strip("\n").splitlines() if source else []
-    for line in lines[:12] or [f"{name}: no source"]:
-        yield f"        {line}"
-    if len(lines) > 12:
-        yield f"        … {len(lines) - 12} more lines"
 
 
 def refusal(replayed: Replayed) -> ConsentError:
