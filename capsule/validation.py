@@ -268,7 +268,7 @@ def _binding(data: Reader) -> model.Binding:
     name, how = data.text("name"), data.choice("how", HOWS)
     if how in _NAMED and not name.isidentifier():
         raise data.bad("name", f"{name[:80]!r} is no name")
-    if how == "attribute" and _is_dunder(name):
+    if how == "attribute" and _is_dunder(name) and name != "__wrapped__":
         raise data.bad("name", f"{name[:80]!r} is Python's own to set")
     return model.Binding(
         name=name,

@@ -25,8 +25,10 @@ _DEPTH = 5
 
 def inner_function(value: Any, origins: Origins) -> FunctionType | None:
     """Return the user's own function inside *value*, None if it is no such wrapper."""
-    if isinstance(value, type) or not callable(value):
+    if isinstance(value, type) or not callable(value) or origins.is_users(type(value)):
         return None
+    if len(getattr(value, "registry", ())) > 1:
+        return None  # what was registered since is not in its source
     outer = value
     for _ in range(_DEPTH):
         found = next((one for one in _held(value) if isinstance(one, FunctionType)), None)

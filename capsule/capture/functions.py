@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from capsule.bytecode import Import, Uses, adapt, lifted, names_used
+from capsule.capture.objects import is_dunder
 from capsule.capture.origins import module_place
 from capsule.capture.source import compiles_to, futures_of
 from capsule.guest import values
@@ -79,7 +80,8 @@ def _bindings(graph: ImportGraph, function: FunctionType) -> list[Binding]:
     made += [graph.bind(name, "default", value) for name, value in zip(named, defaults)]
     keyword = sorted((function.__kwdefaults__ or {}).items())
     made += [graph.bind(name, "keyword-default", value) for name, value in keyword]
-    attributes = sorted((k, v) for k, v in vars(function).items() if k != "__wrapped__")
+    held = vars(function).items()
+    attributes = sorted((k, v) for k, v in held if k == "__wrapped__" or not is_dunder(k))
     made += [graph.bind(name, "attribute", value) for name, value in attributes]
     return made
 

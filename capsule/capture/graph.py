@@ -99,6 +99,10 @@ class ImportGraph:
         if isinstance(value, FunctionType) and self.origins.is_users(value):
             return self.declare(value, value, lambda: function_node(self, value)), None
         if isinstance(value, type) and self.origins.is_users(value):
+            home = sys.modules.get(value.__module__)
+            if home is not None and self._is_in(home, value):
+                # Its module is taken along whole: two copies would not be one class.
+                return self.module(value.__module__), value.__qualname__
             return self.declare(value, value, lambda: class_node(self, value)), None
         place = object_place(value)
         if place is not None and not self.origins.is_user_code(place[0]):
@@ -111,9 +115,16 @@ class ImportGraph:
                 return self.declare(value, inner, make), None
         return self._composite(value), None
 
+    def _is_in(self, module: ModuleType, kind: type) -> bool:
+        local = self.origins.of(module.__name__).kind == "local"
+        found = vars(module).get(kind.__qualname__)
+        return local and found is kind and self.with_source and bool(module_source(module))
+
     def _composite(self, value: Any) -> str | None:
-        if not isinstance(value, Parts) and not values.is_opaque(values.encode(value)):
-            return None  # plain data
+        if not isinstance(value, Parts):
+            lost = values.is_opaque(values.encode(value))
+            if not lost or lost[0].get("reason") == values.TOO_LARGE:
+                return None  # plain data, or more of it than is ever stored
         parts = value if isinstance(value, Parts) else parts_of(value, self.origins.is_users)
         if parts is None:
             return None

@@ -7,11 +7,17 @@ attributes. What can't be told so is opaque.
 
 from __future__ import annotations
 
+import argparse
+import enum
 import functools
+import logging
+import operator
+import re
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import MethodType
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 Part = tuple[str, str, Any]
@@ -35,13 +41,20 @@ def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
     if isinstance(value, functools.partial):
         return call(functools.partial, [value.func, *value.args], value.keywords, "partial")
     if isinstance(value, MethodType):
-        return call(getattr, [value.__self__, value.__name__], {}, value.__name__)
+        if getattr(value.__self__, value.__name__, None) == value:
+            return call(getattr, [value.__self__, value.__name__], {}, value.__name__)
+        return call(MethodType, [value.__func__, value.__self__], {}, value.__name__)
     if kind in (list, tuple, set, frozenset):
         items = [(str(number), "item", item) for number, item in enumerate(value)]
         return Parts(kind.__name__, kind.__name__, tuple(items))
     if kind is dict and all(isinstance(key, str) for key in value):
         return Parts("dict", "dict", tuple((key, "item", item) for key, item in value.items()))
-    return _framework(value) or _cached(value) or _instance(value, kind, is_users)
+    return (
+        _framework(value)
+        or _cached(value)
+        or _standard(value, kind)
+        or _instance(value, kind, is_users)
+    )
 
 
 def call(
@@ -52,6 +65,28 @@ def call(
     parts += [(str(number), "argument", value) for number, value in enumerate(given)]
     parts += [(name, "keyword", value) for name, value in named.items()]
     return Parts("call", word, tuple(parts))
+
+
+def _standard(value: Any, kind: type) -> Parts | None:
+    """Return an object of the standard library that people keep among their globals."""
+    if isinstance(value, logging.Logger):
+        return call(logging.getLogger, [value.name], {}, "getLogger")
+    if isinstance(value, re.Pattern):
+        return call(re.compile, [value.pattern, value.flags], {}, "compile")
+    if isinstance(value, enum.Enum):
+        return call(getattr, [kind, value.name], {}, value.name)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return call(kind, list(value), {}, kind.__name__)
+    if kind in (SimpleNamespace, argparse.Namespace):
+        return call(kind, [], vars(value), kind.__name__)
+    if kind is OrderedDict:
+        return call(OrderedDict, [list(value.items())], {}, "OrderedDict")
+    if kind is defaultdict:
+        return call(defaultdict, [value.default_factory, dict(value)], {}, "defaultdict")
+    if kind in (operator.itemgetter, operator.attrgetter, operator.methodcaller):
+        made = value.__reduce__()
+        return call(made[0], made[1], {}, kind.__name__)
+    return None
 
 
 def _cached(value: Any) -> Parts | None:
@@ -94,12 +129,22 @@ def _compiled(tensorflow: Any, value: Any) -> Parts | None:
     return call(tensorflow.function, [value.python_function], named, "function")
 
 
+_WORDS = ("abc", "typing", "typing_extensions", "collections.abc")
+
+
+def is_dunder(name: str) -> bool:
+    """Tell whether a name is Python's own, such as ``__wrapped__``."""
+    return name.startswith("__") and name.endswith("__")
+
+
 def _instance(value: Any, kind: type, is_users: Callable[[type], bool]) -> Parts | None:
     """Return an object of the user's own class: all of its state must be attributes."""
-    own = [base for base in kind.__mro__ if base is not object]
+    # Some bases are but words: they bring no state.
+    own = [base for base in kind.__mro__ if base.__module__ not in _WORDS and base is not object]
     if not own or not all(is_users(base) for base in own):
         return None
     if not hasattr(value, "__dict__") or any("__slots__" in vars(base) for base in own):
         return None
-    attributes = [(name, "attribute", item) for name, item in sorted(vars(value).items())]
+    state = sorted((name, item) for name, item in vars(value).items() if not is_dunder(name))
+    attributes = [(name, "attribute", item) for name, item in state]
     return Parts("instance", f"{kind.__qualname__}()", (("class", "part", kind), *attributes))

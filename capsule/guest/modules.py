@@ -6,13 +6,17 @@ statement asks the ``__import__`` among the builtins of its own globals.
 """
 
 import builtins
+import contextlib
 import hashlib
 import importlib
 import importlib.machinery
 import linecache
+import sys
 import threading
 import types
-from typing import Any, Dict, Optional, Sequence, Set
+from typing import Any, Dict, Iterator, Optional, Sequence, Set
+
+from .values import decode
 
 
 class PrivateModules(object):
@@ -78,10 +82,14 @@ class PrivateModules(object):
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         self.loaded[name] = module
         try:
-            exec(compile(text, filename, "exec", 0, True), vars(module))
+            with standing_in(name, module):
+                exec(compile(text, filename, "exec", 0, True), vars(module))
         except BaseException:
             del self.loaded[name]
             raise
+        for binding in node.get("names", ()):
+            if binding["how"] == "attribute":  # what it was set to since it was imported
+                vars(module)[binding["name"]] = decode(binding["value"])
         if around is not None:
             setattr(around, last, module)
         return module
@@ -129,3 +137,24 @@ def source_name(name: str, source: str) -> str:
     """
     digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
     return "<capsule %s %s>" % (name, digest[:12])
+
+
+@contextlib.contextmanager
+def standing_in(
+    name: str, module: Optional[types.ModuleType] = None, vars_of: Optional[Dict[str, Any]] = None
+) -> Iterator[None]:
+    """Let *name* be found in ``sys.modules`` while its definitions run, if nothing else is.
+
+    Dataclasses look there for the names in annotations.
+    """
+    if name in sys.modules:
+        yield
+        return
+    if module is None:
+        module = types.ModuleType(name)
+        vars(module).update(vars_of or {})
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        sys.modules.pop(name, None)

@@ -16,7 +16,7 @@ from importlib.util import MAGIC_NUMBER
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from .compiling import RestoreError, Shell, compile_shell
-from .modules import PrivateModules, named_by, source_name
+from .modules import PrivateModules, named_by, source_name, standing_in
 from .values import OpaqueValue, decode
 
 __all__ = ["RestoreError", "Restorer"]
@@ -228,7 +228,8 @@ class Restorer(object):
             target[binding["name"]] = self._value(name, binding)
         if node["source"] is None:
             raise RestoreError("%s has no source: %s" % (name, node.get("reason") or "unknown"))
-        self._shells[name] = shell = self._from_source(name, node, given)
+        with standing_in(node["module"] or "__main__", vars_of=namespace):
+            self._shells[name] = shell = self._from_source(name, node, given)
         return shell.function
 
     def _bind(self, name: str) -> bool:
@@ -264,9 +265,9 @@ class Restorer(object):
                 or binding.get("to") in self._making
             ):
                 continue
-            if how == "attribute" and not variable.isidentifier():
-                continue  # a submodule, which importing brings along
             value = self._value(name, binding)
+            if how == "attribute" and not variable.isidentifier():
+                continue  # a submodule: it had to be imported, no more
             if how in _GLOBAL:
                 namespace[variable] = value
             elif how == "closure" and shell.bind is not None:
@@ -348,6 +349,7 @@ def _titled(shell: Shell, node: Dict[str, Any]) -> Shell:
     if isinstance(made, (types.FunctionType, type)):
         made.__module__ = node["module"]
         made.__qualname__ = node["qualname"]
+        made.__name__ = node["qualname"].rpartition(".")[2]
     if isinstance(made, type):
         for attribute, value in vars(made).items():
             if isinstance(value, types.FunctionType):

@@ -8,9 +8,12 @@ import base64
 import json
 import math
 import sys
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 SIZE_LIMIT = 64 * 1024
+ARRAY_LIMIT = 1024 * 1024
+COUNT_LIMIT = 20 * 1000
+TOO_LARGE = "larger than %d KiB" % (SIZE_LIMIT // 1024)
 DEPTH_LIMIT = 32
 
 
@@ -40,17 +43,38 @@ def is_opaque(encoded: Any) -> List[Dict[str, Any]]:
 
 
 def encode(value: Any) -> Any:
-    """Return *value* as JSON data; at most ``SIZE_LIMIT`` bytes, else opaque."""
-    encoded = _encode(value, 0)
-    if not is_opaque(encoded) and len(json.dumps(encoded)) > 2 * SIZE_LIMIT:
-        return opaque(value, "larger than %d KiB" % (SIZE_LIMIT // 1024))
+    """Return *value* as JSON data; at most ``SIZE_LIMIT`` bytes, else opaque.
+
+    A single array may have ``ARRAY_LIMIT`` bytes.
+    """
+    try:
+        encoded = _encode(value, [])
+    except _TooLarge:
+        return opaque(value, TOO_LARGE)
+    whole = isinstance(encoded, (list, dict)) and type(value) in _HOLDERS
+    if whole and not is_opaque(encoded) and len(json.dumps(encoded)) > 2 * ARRAY_LIMIT:
+        return opaque(value, TOO_LARGE)
     return encoded
 
 
-def _encode(value: Any, depth: int) -> Any:
+class _TooLarge(Exception):
+    """There is more in a value than is ever stored."""
+
+
+_HOLDERS = (list, tuple, set, frozenset, dict)
+
+
+def _encode(value: Any, around: List[Any], met: Optional[List[int]] = None) -> Any:
+    """Return *value*, which stands in the containers *around* it, as JSON data."""
     kind = type(value)
-    if depth > DEPTH_LIMIT:
+    met = [0] if met is None else met
+    met[0] += 1
+    if met[0] > COUNT_LIMIT or (kind in _HOLDERS and len(value) > COUNT_LIMIT):
+        raise _TooLarge
+    if len(around) > DEPTH_LIMIT:
         return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
+    if kind in _HOLDERS and any(value is outer for outer in around):
+        return opaque(value, "it holds itself")
     if value is None or kind in (bool, int):
         return value
     if kind is str:
@@ -60,21 +84,23 @@ def _encode(value: Any, depth: int) -> Any:
     if kind is float:
         return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
     if kind is complex:
-        return {"type": "complex", "value": [_encode(value.real, 0), _encode(value.imag, 0)]}
+        return {"type": "complex", "value": [_encode(value.real, []), _encode(value.imag, [])]}
     if kind is bytes:
         return _encode_bytes(value)
+    inside = around + [value]
     if kind is list:
-        return [_encode(item, depth + 1) for item in value]
+        return [_encode(item, inside, met) for item in value]
     if kind in (tuple, set, frozenset):
-        items = [_encode(item, depth + 1) for item in value]
+        items = [_encode(item, inside, met) for item in value]
         if kind is not tuple:
             items.sort(key=json.dumps)
         return {"type": kind.__name__, "items": items}
     if kind is dict:
-        items = [[_encode(k, depth + 1), _encode(v, depth + 1)] for k, v in value.items()]
+        pairs = value.items()
+        items = [[_encode(k, inside, met), _encode(v, inside, met)] for k, v in pairs]
         return {"type": "dict", "items": items}
     if kind is slice or kind is range:
-        parts = [_encode(p, depth + 1) for p in (value.start, value.stop, value.step)]
+        parts = [_encode(p, inside, met) for p in (value.start, value.stop, value.step)]
         return {"type": kind.__name__, "items": parts}
     if value is Ellipsis:
         return {"type": "ellipsis"}
@@ -96,8 +122,8 @@ def _encode_numpy(value: Any) -> Dict[str, Any]:
         return opaque(value, "a subclass of numpy.ndarray")
     if value.dtype.kind not in "biufcSU":
         return opaque(value, "an array of dtype %s" % value.dtype)
-    if value.nbytes > SIZE_LIMIT:
-        sizes = (value.nbytes // 1024, SIZE_LIMIT // 1024)
+    if value.nbytes > ARRAY_LIMIT:
+        sizes = (value.nbytes // 1024, ARRAY_LIMIT // 1024)
         return opaque(value, "an array of %d KiB, over %d" % sizes)
     array = numpy.asarray(value, order="C")
     return {
