@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from capsule.bytecode import Code, Uses, adapt, names_used
 from capsule.capture.functions import cells, globals_used
-from capsule.capture.source import Source, free_variables, futures_of, methods_of
+from capsule.capture.likeness import free_variables, methods_of
+from capsule.capture.source import Source, futures_of
 from capsule.guest import values
 from capsule.guest.compiling import BASE, DECORATOR
 from capsule.manifest import Binding, Node
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 _NO_SOURCE = Source(None, None, "source text was left out as asked")
 # What Keras and TensorFlow note on classes they export; none of the user's business.
-_NOTES = ("_tf_", "_keras_", "_api_", "__")
+_NOTES = ("_tf_", "_keras_", "_api_", "_abc_", "__")
 
 
 def class_node(graph: ImportGraph, kind: type) -> Node:
     """Return the node of the class *kind*; what it reaches is added to *graph*."""
-    found = graph.sources.find_class(kind) if graph.with_source else _NO_SOURCE
-    methods = methods_of(kind)
+    users = graph.origins.is_users
+    found = graph.sources.find_class(kind, users) if graph.with_source else _NO_SOURCE
+    methods = [method for _, method in methods_of(kind) if users(method)]
     scope = _scope(kind, methods)
     file = methods[0].__code__.co_filename if methods else None
     names: list[Binding] = []
@@ -97,11 +99,13 @@ _OPTIMIZED = 0x1
 
 
 def _set_since(graph: ImportGraph, kind: type) -> list[Binding]:
-    """Return the plain values among the class' attributes: they may have changed since."""
+    """Return those of the class' attributes that are values: they may have changed since."""
     made = []
     for name, value in sorted(vars(kind).items()):
-        if name.startswith(_NOTES) or callable(value) or isinstance(value, (property, type)):
+        made_by_body = isinstance(value, type) or hasattr(type(value), "__get__")
+        if name.startswith(_NOTES) or made_by_body or isinstance(value, kind):
             continue
-        if not values.is_opaque(values.encode(value)):
-            made.append(Binding(name, "attribute", value=graph.plain.encode(name, value)))
+        binding = graph.bind(name, "attribute", value)
+        if binding.to is not None or not values.is_opaque(binding.value):
+            made.append(binding)
     return made

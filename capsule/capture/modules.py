@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from capsule.capture.functions import brought_along
+from capsule.guest import values
 from capsule.manifest import Binding, Node
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | No
     text = module_source(module)
     if text is None:
         return None
+    if name.split(".")[0] in getattr(sys, "stdlib_module_names", ()):
+        told = f"it bears the name of a standard module: call {name} something else"
+        return Node(kind="module", origin="local", reason=told)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -43,7 +47,10 @@ def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | No
         source=text if graph.with_source else None,
         reason=told_state(tree, module)
         if graph.with_source else "source text was left out as asked",
-        names=tuple(Binding(w, "import", graph.module(w, brought.get(w))) for w in loaded),
+        names=(
+            *(Binding(w, "import", graph.module(w, brought.get(w))) for w in loaded),
+            *_set_to(graph, tree, module),
+        ),
     )  # fmt: skip
 
 
@@ -63,28 +70,30 @@ def _imports(tree: ast.Module, name: str, package: bool) -> set[str]:
     return wanted - {""}
 
 
+def _set_to(graph: ImportGraph, tree: ast.Module, module: ModuleType) -> list[Binding]:
+    """Return what the module's plain names hold now: they may have been set from outside."""
+    made = []
+    for name, value in sorted(vars(module).items()):
+        if name.startswith("__") or not isinstance(value, _HELD) or not name.isidentifier():
+            continue
+        encoded = graph.plain.encode(name, value)
+        if not values.is_opaque(encoded):
+            made.append(Binding(name, "attribute", value=encoded))
+    return made
+
+
+_HELD = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
+
+
 def told_state(tree: ast.Module, module: ModuleType) -> str | None:
     """Return why a module's source alone does not make it what it is now, None if it does."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if "__file__" in names:
         return "it uses __file__, which it no longer has"
-    written: dict[str, Any] = {}
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
-                written[statement.targets[0].id] = ast.literal_eval(statement.value)
-            except ValueError:
-                continue
-    for name, value in written.items():
-        now = getattr(module, name, None)
-        if type(now) is not type(value) or now != value:
-            return f"{name} was changed after it was imported"
-    known = {"__" + n for n in ("name__", "doc__", "package__")}
-    bound = names | written.keys() | {getattr(n, "name", "") for n in ast.walk(tree)}
-    bound |= {a.asname or a.name for n in ast.walk(tree) for a in getattr(n, "names", ())
-              if isinstance(a, ast.alias)}  # fmt: skip
-    for name, value in vars(module).items():
-        plain = type(value) in (bool, int, float, str, tuple, list, dict)
-        if plain and not name.startswith("__") and name not in bound | known:
-            return f"{name} was set from outside"
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) and not statement.decorator_list:
+            now = vars(module).get(statement.name)
+            code = getattr(now, "__code__", None)
+            if now is None or (code is not None and code.co_name != statement.name):
+                return f"{statement.name} was replaced after it was imported"
     return None

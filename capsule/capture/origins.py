@@ -79,11 +79,12 @@ class Origins:
             return Origin("main")
         module = sys.modules.get(name)
         top = name.split(".")[0]
-        if top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names:
+        file = _file(module)
+        known = top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names
+        if known and (file is None or self._is_installed(str(file))):
             return Origin("stdlib")
         if module is None:
             return self._unloaded(name, top)
-        file = _file(module)
         if file is None and "." in name:
             return self.of(name.rpartition(".")[0])
         if file is None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 import __future__
 
 import ast
-import builtins
 import linecache
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, Union
 
+from capsule.capture.likeness import (
+    classes_in,
+    difference,
+    free_variables,
+    methods_of,
+    placed,
+    registering,
+)
 from capsule.guest.compiling import RestoreError, compile_definition, same_code
 
 
@@ -80,11 +87,15 @@ class SourceFinder:
                 return Source(text, node.lineno, code=made)
         return Source(None, None, "it has no decorators in the source that made it what it is")
 
-    def find_class(self, kind: type) -> Source:
-        """Return the text of the class *kind*, whose methods must be those of the source."""
-        methods = methods_of(kind)
+    def find_class(self, kind: type, is_users: Callable[[Any], bool]) -> Source:
+        """Return the text of the class *kind*, which must be what the source says.
+
+        *is_users* tells the user's own methods from those that a library added.
+        """
+        methods = [method for _, method in methods_of(kind) if is_users(method)]
         module = sys.modules.get(kind.__module__)
-        files = [m.__code__.co_filename for m in methods if m.__code__.co_filename != "<string>"]
+        files = [m.__code__.co_filename for m in methods if m.__code__.co_filename[:1] != "<"]
+        files += [m.__code__.co_filename for m in methods if m.__code__.co_filename != "<string>"]
         filename = files[0] if files else getattr(module, "__file__", None)
         scope = methods[0].__globals__ if methods else vars(module) if module else {}
         parsed = self._parse(filename, scope) if filename else None
@@ -92,20 +103,19 @@ class SourceFinder:
             return Source(None, None, f"no source text exists for the class {kind.__name__}")
         free = free_variables(methods)
         told = f"{kind.__name__} is not what its source says (changed since?)"
-        for node in reversed(parsed.classes.get(kind.__name__, [])):
+        for node, around in reversed(parsed.classes.get(kind.__name__, [])):
             text = _segment(parsed.lines, node, whole=True)
-            bases = _placed(node, kind, scope)
-            sample = methods[0].__code__ if methods else None
-            dropped = _registering(node, scope)
+            bases, dropped = placed(node, kind, scope), registering(node, scope)
             made = text and _defining(
-                text, free, sample, parsed.imported, bases=bases, dropped=dropped
-            )
+                text, free, methods[0].__code__ if methods else None, parsed.imported,
+                bases=bases, dropped=dropped,
+            )  # fmt: skip
             if not text or not made:
                 continue
-            wrong = _other_methods(node, methods, made, filename)
+            wrong = difference(kind, node, made, filename, scope, around - set(free))
             if wrong is None:
                 return Source(text, node.lineno, None, made, bases, dropped)
-            told = f"{kind.__name__}.{wrong} is not what the class' source says"
+            told = f"{kind.__name__}{wrong}"
         return Source(None, None, told)
 
     def _parse(self, filename: str, scope: dict[str, Any]) -> _File | None:
@@ -123,12 +133,13 @@ def _changed(code: CodeType) -> str:
 class _File:
     """A parsed file: lines, definitions by the line their code starts at, imported names.
 
+    Classes by name, each with the names of the functions around it.
     ``rewritten`` are the code objects of a module that pytest compiled its own way.
     """
 
     lines: list[str]
     definitions: dict[int, list[Definition]]
-    classes: dict[str, list[ast.ClassDef]]
+    classes: dict[str, list[tuple[ast.ClassDef, frozenset[str]]]]
     imported: frozenset[str]
     rewritten: tuple[CodeType, ...] = ()
 
@@ -151,7 +162,9 @@ def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | No
     except (SyntaxError, ValueError):
         return None  # notebook magics, or a file replaced by something else
     found: dict[int, list[Definition]] = {}
-    classes: dict[str, list[ast.ClassDef]] = {}
+    classes: dict[str, list[tuple[ast.ClassDef, frozenset[str]]]] = {}
+    for found_class, around in classes_in(tree):
+        classes.setdefault(found_class.name, []).append((found_class, around))
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda):
             found.setdefault(node.lineno, []).append(node)
@@ -159,8 +172,6 @@ def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | No
             # A decorated function's code starts at its first decorator.
             for line in {node.lineno, *(d.lineno for d in node.decorator_list)}:
                 found.setdefault(line, []).append(node)
-        elif isinstance(node, ast.ClassDef):
-            classes.setdefault(node.name, []).append(node)
     imported = frozenset(_imported(tree.body))
     return _File(lines, found, classes, imported, rewritten_by_pytest(lines, filename, scope))
 
@@ -241,87 +252,3 @@ def _defining(
     except (RestoreError, RecursionError):
         return None
     return made
-
-
-def methods_of(kind: type) -> list[FunctionType]:
-    """Return the functions of a class' own body, those inside properties and wrappers too."""
-    found = []
-    for value in vars(kind).values():
-        parts = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
-        for part in parts:
-            while not isinstance(part, FunctionType) and part is not None:
-                inner = (getattr(part, name, None) for name in _WRAPPED)
-                part = next((one for one in inner if callable(one)), None)
-            wrapped = part
-            while isinstance(wrapped, FunctionType):
-                found.append(wrapped)
-                wrapped = getattr(wrapped, "__wrapped__", None)
-    return found
-
-
-_WRAPPED = ("__func__", "__wrapped__", "python_function", "func")
-
-
-def free_variables(methods: Iterable[FunctionType]) -> dict[str, Any]:
-    """Return the variables around a class that its methods close over, with their cells."""
-    found: dict[str, Any] = {}
-    for method in methods:
-        for name, cell in zip(method.__code__.co_freevars, method.__closure__ or ()):
-            if name != "__class__":
-                found.setdefault(name, cell)
-    return found
-
-
-def _placed(node: ast.ClassDef, kind: type, scope: dict[str, Any]) -> tuple[int, ...]:
-    """Return the numbers of the bases whose expression cannot be found among the globals."""
-    return tuple(
-        number
-        for number, base in enumerate(node.bases)
-        if number < len(kind.__bases__) and not _resolves(base, scope)
-    )
-
-
-def _registering(node: ast.ClassDef, scope: dict[str, Any]) -> tuple[int, ...]:
-    """Return the numbers of the decorators that Keras made to register a class, by any name."""
-    made = [getattr(_resolved(d, scope), "__qualname__", "") for d in node.decorator_list]
-    return tuple(n for n, name in enumerate(made) if name.startswith("register_keras_serial"))
-
-
-def _resolves(expression: ast.expr, scope: dict[str, Any]) -> bool:
-    return isinstance(_resolved(expression, scope), type)
-
-
-def _resolved(expression: ast.expr, scope: dict[str, Any]) -> Any:
-    """Return what a dotted name stands for among the globals *scope*; nothing is evaluated."""
-    parts: list[str] = []
-    while isinstance(expression, ast.Attribute):
-        parts.insert(0, expression.attr)
-        expression = expression.value
-    if not isinstance(expression, ast.Name):
-        return None
-    value = scope.get(expression.id, getattr(builtins, expression.id, None))
-    for part in parts:
-        value = getattr(value, part, None)
-    return value
-
-
-def _other_methods(
-    node: ast.ClassDef, methods: list[FunctionType], made: CodeType, filename: str
-) -> str | None:
-    """Return the name of a method that the class' source does not make, None if there is none."""
-    body = next(c for c in made.co_consts if isinstance(c, CodeType) and c.co_name == node.name)
-    own = [constant for constant in body.co_consts if isinstance(constant, CodeType)]
-    stored = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name)}
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    for method in methods:
-        code = method.__code__
-        inside = first <= code.co_firstlineno <= (node.end_lineno or first)
-        if code.co_filename != filename or not inside:
-            # Made by a decorator, or named in the body: else somebody put it there later.
-            elsewhere = code.co_filename != filename or code.co_name in stored
-            if elsewhere or hasattr(method, "__wrapped__"):
-                continue
-            return code.co_name
-        if not any(same_code(one, code) for one in own):
-            return code.co_name
-    return None

@@ -36,7 +36,7 @@ class Tables(object):
     def __init__(self) -> None:
         self.by_key: Dict[str, Any] = {}
         self.by_name: Dict[str, Any] = {}
-        self._places: Dict[Tuple[str, str], List[Tuple[Optional[str], Any]]] = {}
+        self._places: Dict[Tuple[str, str], List[Tuple[Optional[str], str, Any]]] = {}
         self._whole: Dict[Tuple[str, str], Any] = {}
         self._ambiguous: List[str] = []
 
@@ -50,7 +50,7 @@ class Tables(object):
                 self._whole[where[-1], role] = value
             return
         if where:
-            self._places.setdefault((where[-1], role), []).append((key, value))
+            self._places.setdefault((where[-1], role), []).append((key, name, value))
         table, index = (self.by_key, key) if key else (self.by_name, name)
         if table.setdefault(index, value) is not value:
             # Two are stored alike: only their places can tell them apart.
@@ -75,8 +75,10 @@ class Tables(object):
         if (layer, role) in self._whole:
             return self._whole[layer, role]
         found = self._places.get((layer, role), [])
-        keyed = [value for key, value in found if key is not None and key == key_of(entry)]
-        values = keyed or [value for key, value in found if key is None]
+        keyed = [value for key, _, value in found if key is not None and key == key_of(entry)]
+        text = entry.get("config") if isinstance(entry, dict) else entry
+        named = [value for key, name, value in found if key is None and name == text]
+        values = keyed or named or [value for key, _, value in found if key is None]
         if any(value is not values[0] for value in values[1:]):
             raise RestoreError("two layers are named %s, and the file stores them alike" % layer)
         return values[0] if values else None

@@ -192,12 +192,39 @@ def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for name in reaches.functions():
         for binding in manifest.nodes[name].names:
             parts = f"{binding.to or ''}.{'.'.join(binding.taken)}".split(".")
-            if binding.to is not None and "random" in parts:
+            chance = any(p.startswith("random") or p in _CHANCE for p in parts)
+            if binding.to is not None and chance:
                 yield Finding(
                     "random", "warning", binding.name,
                     f"{short(name)} uses random numbers: no two calls compute the same",
                     reach=(*reaches.of_node[name], binding.name),
                     decides=("keras", "same"),
+                )  # fmt: skip
+
+
+# Whatever these give, it is something else each time.
+_CHANCE = frozenset(("dropout", "shuffle", "timestamp", "time", "uuid1", "uuid4", "secrets"))
+# Ways to names, files and settings that no import graph shows.
+_OUTSIDE = {
+    "sys": ("modules", "_getframe"), "importlib": ("import_module",),
+    "inspect": ("currentframe", "stack"), "os": ("environ", "getenv"),
+    "numpy": ("load", "loadtxt", "genfromtxt", "fromfile"),
+}  # fmt: skip
+
+
+def outside(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """Functions that reach what no one can see from here: names by text, files, settings."""
+    for name in reaches.functions():
+        for binding in manifest.nodes[name].names:
+            known = _OUTSIDE.get(binding.to or "", ())
+            used = [taken for taken in binding.taken if taken.split(".")[0] in known]
+            if used:
+                yield Finding(
+                    "outside", "warning", binding.name,
+                    f"{short(name)} uses {binding.to}.{used[0]}: what it finds there is not in the"
+                    " sidecar",
+                    reach=(*reaches.of_node[name], binding.name),
+                    remedy="pass what it needs as an argument", decides=QUESTIONS,
                 )  # fmt: skip
 
 
@@ -217,5 +244,5 @@ def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     described, unbuilt, name_missing, value_opaque, source_missing, function_unknown,
-    needed_missing, module_opaque, custom_class, randomness, module_state, *stored.RULES,
+    needed_missing, module_opaque, custom_class, randomness, outside, module_state, *stored.RULES,
 )  # fmt: skip

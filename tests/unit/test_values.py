@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capsule.guest.values import SIZE_LIMIT, OpaqueValue, decode, encode, is_opaque
+from capsule.guest.values import ARRAY_LIMIT, SIZE_LIMIT, OpaqueValue, decode, encode, is_opaque
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.text() | st.binary()
@@ -59,7 +59,7 @@ def test_numpy_scalars_keep_their_type() -> None:
     [
         (object(), "not plain data"),
         (np.array([object()]), "dtype object"),
-        (np.zeros(SIZE_LIMIT, "float32"), "KiB"),
+        (np.zeros(ARRAY_LIMIT, "float32"), "KiB"),
         ("x" * (SIZE_LIMIT + 1), "longer"),
         ([object()], "not plain data"),
     ],
