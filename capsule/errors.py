@@ -85,6 +85,17 @@ class RestoreFailedError(CapsuleError):
     status = 1
 
 
+class OutputsDifferError(CapsuleError):
+    """The model loads and does not compute what it did at save; ``comparison`` says how far."""
+
+    code = "outputs-differ"
+    status = 1
+
+    def __init__(self, message: str, comparison: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.comparison = comparison
+
+
 class RebuildError(CapsuleError):
     """An environment could not be built."""
 

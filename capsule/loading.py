@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from capsule.artifact import open_artifact
 from capsule.environment import live_environment
-from capsule.errors import ArtifactChangedError, CapsuleError, RestoreFailedError, VerdictError
+from capsule.errors import (
+    ArtifactChangedError,
+    CapsuleError,
+    OutputsDifferError,
+    RestoreFailedError,
+    VerdictError,
+)
 from capsule.guest import kerases
 from capsule.guest.compiling import RestoreError
+from capsule.guest.probe import compare, make_inputs
+from capsule.manifest import Probe
 from capsule.plan import make_plan
 from capsule.rebuild.replaying import replay
+from capsule.rebuild.session import given_array
 from capsule.verdict.case import keras_here
 from capsule.verdict.judging import Verdict, judge, manifest_of
 
@@ -28,6 +38,7 @@ def load(
     otherwise: str = "raise",
     trust: Iterable[str] = (),
     manifest: str | os.PathLike[str] | None = None,
+    check: bool = True,
     **what_keras_takes: Any,
 ) -> Any:
     """Return the Keras model at *path* with its functions restored.
@@ -37,6 +48,11 @@ def load(
     the model living in a rebuilt environment (a RemoteModel). ``safe_mode=True`` refuses
     to run the model's functions and lists them in a ConsentError; *trust* allows those
     with the given digests alone.
+
+    The model is called once on the inputs recorded at save: where it does not compute
+    the same, OutputsDifferError is raised rather than a wrong model returned. A model that
+    answers otherwise each time can't be compared, which a warning tells. ``check=False``
+    leaves that out.
     """
     if otherwise not in OTHERWISE:
         raise CapsuleError(f"otherwise={otherwise!r}: choose {' or '.join(OTHERWISE)}")
@@ -55,11 +71,43 @@ def load(
             return replay(path, safe_mode=safe_mode, trust=trust, manifest=manifest)
         raise VerdictError(_told(verdict), verdict)
     try:
-        return kerases.load_model(
+        model = kerases.load_model(
             plan.to_json(), os.fspath(path), dict(custom_objects or {}), what_keras_takes
         )
     except RestoreError as error:
         raise RestoreFailedError(f"{path}: {error}") from error
+    if check:
+        _require_same(model, found.probe, os.fspath(path))
+    return model
+
+
+def _require_same(model: Any, probe: Probe, path: str) -> None:
+    """Raise OutputsDifferError unless *model* computes what was recorded at save."""
+    if probe.skipped is not None:
+        return
+    inputs = [given_array(kept) for kept in probe.given] or make_inputs(probe.inputs)
+    leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
+    try:
+        outputs = kerases.call(model, inputs)
+        comparison = compare(probe.outputs, outputs)
+        if comparison["agrees"]:
+            return
+        again = kerases.call(model, inputs)
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise OutputsDifferError(
+            f"{path} loads, and raises when called ({told}); {leave}"
+        ) from error
+    if all(bool((one == other).all()) for one, other in zip(outputs, again)):
+        raise OutputsDifferError(
+            f"{path} loads, and does not compute what it did at save"
+            f" (largest difference {comparison['max_abs']:.3g}); {leave}",
+            comparison,
+        )
+    warnings.warn(
+        f"{path}: two calls in a row differ, so that it can't be compared with what was saved",
+        stacklevel=3,
+    )
 
 
 def _told(verdict: Verdict) -> str:

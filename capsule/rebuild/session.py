@@ -271,7 +271,7 @@ class RemoteModel:
         if probe.skipped is not None:
             return None
         header = {"do": "probe", "inputs": list(probe.inputs), "outputs": list(probe.outputs)}
-        answer, _ = self._worker.ask(header, [_given(kept) for kept in probe.given])
+        answer, _ = self._worker.ask(header, [given_array(kept) for kept in probe.given])
         comparison: dict[str, Any] = answer["comparison"]
         return comparison
 
@@ -313,7 +313,7 @@ def _shapes(tensors: list[dict[str, Any]]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _given(kept: Mapping[str, Any]) -> Any:
+def given_array(kept: Mapping[str, Any]) -> Any:
     import base64
 
     import numpy
