@@ -46,6 +46,7 @@ class Planned:
     source: str | None
     reaches: tuple[str, ...]
     shown: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    module: str | None = None
 
     @property
     def label(self) -> str:
@@ -53,7 +54,7 @@ class Planned:
         role = "" if self.role in ("function", "class", "graph") else f".{self.role}"
         place = "/".join(self.where)
         if self.node is None or not place:
-            return f"{place}{role} {self.name}".strip()
+            return f"{place}{role} {self.module + '.' if self.module else ''}{self.name}".strip()
         return f"{place}{role}"
 
     def listing(self, *, before: Collection[str] = ()) -> Iterator[str]:
@@ -290,6 +291,7 @@ def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planne
         node=node,
         source=nodes[node].source if node is not None else None,
         reaches=reaches(nodes, reached),
+        module=found.module,
         shown=tuple((n, tuple(shown(nodes, n))) for n in ([node] if node else []) + others),
     )
 

@@ -55,6 +55,9 @@ def carried_functions(config: Any) -> list[Carried]:
     return list(_walk(config, (), "", 0))
 
 
+_OWN = ("code", "defaults", "closure", "value")
+
+
 def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[Carried]:
     if depth > DEPTH_LIMIT:
         raise ArtifactError(f"a configuration nested more than {DEPTH_LIMIT} deep is not read")
@@ -68,6 +71,9 @@ def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[
     if found is not None:
         yield found  # and on: what else stands in it counts as well
     config = data.get("config")
+    if found is not None and found.code is not None and isinstance(config, dict):
+        # Its closure and defaults are its own: its key is over them, and no Keras reads on.
+        config = {k: v for k, v in config.items() if k not in _OWN}
     if "class_name" in data and isinstance(config, dict):
         # The outermost model's own name says nothing: reach begins with "model".
         name = config.get("name", data.get("name"))
@@ -141,7 +147,8 @@ def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator
             found = _listed(value, where, key, data.get(f"{key}_module", data.get("module")))
             if found is not None:
                 yield found
-            yield from _walk(value, where, key, depth + 1)
+            else:  # no function at all, whatever it says
+                yield from _walk(value, where, key, depth + 1)
         elif kind == "function" and isinstance(value, str):
             module = data.get("module") if key == "function" else data.get(f"{key}_module")
             yield _named(value, where, key, module)
