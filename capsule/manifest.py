@@ -195,7 +195,8 @@ class ModelFacts:
     ``metrics`` those given as text; ``arguments`` the Lambda layers whose arguments JSON
     does not bring back; ``adapted`` the layers with a table that they learned;
     ``operations`` what stands in the model's graph and is no layer. ``subclassed`` tells
-    that the file holds the model's class and not its layers.
+    that the file holds the model's class and not its layers; ``doubts`` are sentences of
+    what may go wrong.
     """
 
     class_name: str
@@ -210,6 +211,7 @@ class ModelFacts:
     adapted: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     subclassed: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -331,6 +331,7 @@ def _model(data: Reader) -> model.ModelFacts:
         adapted=data.texts("adapted"),
         operations=data.texts("operations"),
         subclassed=data.flag("subclassed"),
+        doubts=data.texts("doubts"),
     )
 
 

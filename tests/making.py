@@ -54,7 +54,7 @@ _MANIFEST: dict[str, Any] = {
     "model": {
         "class_name": "Sequential", "unbuilt": [], "stateful": [], "custom": [],
         "losses": [], "metrics": [], "arguments": [], "adapted": [],
-        "operations": [],
+        "operations": [], "doubts": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
     },

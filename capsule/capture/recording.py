@@ -7,13 +7,14 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from capsule import __version__
 from capsule.artifact import Artifact, identify, open_artifact
 from capsule.capture import live
+from capsule.capture.doubts import doubts
 from capsule.capture.graph import ImportGraph
 from capsule.capture.matching import carried, carried_by
 from capsule.capture.origins import Origins
@@ -99,6 +100,9 @@ def record_model(
     origins = _origins()
     root = attempt("the project's folder", project_root, Path("/nowhere"))
     facts = attempt("the model", lambda: live.model_facts(model, origins), ModelFacts("unknown"))
+    nothing_to_tell: tuple[str, ...] = ()
+    asked = functools.partial(doubts, model, origins, artifact.format)
+    facts = replace(facts, doubts=attempt("what may go wrong", asked, nothing_to_tell))
     graph = ImportGraph(
         origins, root, source=options.source, values=options.values, allow=options.allow
     )

@@ -187,6 +187,15 @@ def custom_class(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def doubts(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+    """What may go wrong though nothing shows it."""
+    for doubt in manifest.model.doubts if manifest.model else ():
+        yield Finding(
+            "doubt", "warning", manifest.artifact.name, doubt, reach=("model",),
+            remedy="check it: capsule replay MODEL --unsafe --check", decides=QUESTIONS,
+        )  # fmt: skip
+
+
 def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """Functions that reach random numbers: they compute something else each time."""
     for name in reaches.functions():
@@ -244,5 +253,6 @@ def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     described, unbuilt, name_missing, value_opaque, source_missing, function_unknown,
-    needed_missing, module_opaque, custom_class, randomness, outside, module_state, *stored.RULES,
+    needed_missing, module_opaque, custom_class, doubts, randomness, outside, module_state,
+    *stored.RULES,
 )  # fmt: skip

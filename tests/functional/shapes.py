@@ -55,7 +55,7 @@ class Doubler:
         return x * 3.0
 
 
-class Ones(K.initializers.Initializer):
+class Filled(K.initializers.Initializer):
     def __call__(self, shape, dtype=None):
         return tf.ones(shape, dtype or "float32")
 
@@ -219,7 +219,7 @@ def random_numbers():
 
 @case
 def initializer_class():
-    return one(L.Dense(4, kernel_initializer=Ones()))
+    return one(L.Dense(4, kernel_initializer=Filled()))
 
 
 @case
