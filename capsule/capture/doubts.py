@@ -37,14 +37,31 @@ def _of_class(model: Any, thing: Any, kind: type, form: str) -> Iterator[str]:
     for room in _ROOMS if form == "keras-h5" and keras is not None else ():
         if hasattr(getattr(keras, room, None), written):
             yield f"{written} is the name of a class of Keras, too: .h5 tells them not apart"
-    if thing is model or not hasattr(thing, "get_config"):
+    for name, value in vars(thing).items():
+        if type(value).__name__ == "ResourceVariable" and live.is_keras3(model):
+            yield f"{kind.__name__}.{name} is a tf.Variable, which Keras 3 does not save"
+    if not hasattr(thing, "get_config"):
         return
-    config = thing.get_config()
+    try:
+        config = thing.get_config()
+    except NotImplementedError:
+        return  # Keras' own word for a class that cannot be saved with its arguments
     for name, parameter in inspect.signature(kind).parameters.items():
         held = getattr(thing, name, getattr(thing, f"_{name}", parameter.default))
+        if name in config and not _is_json(config[name]):
+            yield f"the {name} of {kind.__name__} is nothing that JSON brings back as it was"
         if name in config or name in _EVERYONES or held is parameter.default:
             continue
         if type(held) is type(parameter.default) and held == parameter.default:
             continue
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             yield f"get_config of {kind.__name__} leaves out {name}"
+
+
+def _is_json(value: Any) -> bool:
+    """Tell whether JSON brings a value of a configuration back; functions come otherwise."""
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return not isinstance(value, (tuple, set, bytes)) and type(value).__module__ != "numpy"

@@ -116,6 +116,11 @@ def keras_module(model: Any) -> str:
     return "keras"
 
 
+def is_keras3(model: Any) -> bool:
+    """Tell whether *model* belongs to Keras 3."""
+    return hasattr(sys.modules.get(keras_module(model)), "ops")
+
+
 def keras_facts(model: Any, installed: Mapping[str, str], origins: Origins) -> KerasFacts:
     """Return Keras, backend, their versions and distributions, as loaded in this process.
 

@@ -74,7 +74,8 @@ def _set_to(graph: ImportGraph, tree: ast.Module, module: ModuleType) -> list[Bi
     """Return what the module's plain names hold now: they may have been set from outside."""
     made = []
     for name, value in sorted(vars(module).items()):
-        if name.startswith("__") or not isinstance(value, _HELD) or not name.isidentifier():
+        held = isinstance(value, _HELD) or type(value).__module__ == "numpy"
+        if name.startswith("__") or not held or not name.isidentifier():
             continue
         encoded = graph.plain.encode(name, value)
         if not values.is_opaque(encoded):
