@@ -1,7 +1,7 @@
 """Runs inside one environment of the matrix: saves the control models, loads what others saved.
 
 usage: python inside.py controls FOLDER FLAVOR
-       python inside.py load SAVED… RESULTS
+       python inside.py load capsule|plain SAVED… RESULTS FLAVOR
 
 A control is a case's architecture with its functions replaced by built-in layers: where
 plain Keras can't load that, no one can load the case.
@@ -54,8 +54,8 @@ def the_keras(flavor):
     return importlib.import_module("keras")
 
 
-def load(folders, results, flavor):
-    """Load each file of each folder, by plain Keras and by capsule, and write what happened."""
+def load(how, folders, results, flavor):
+    """Load each file of each folder, by plain Keras or by capsule, and write what happened."""
     keras = the_keras(flavor)
     with open(results, "w") as out:
         for folder in folders:
@@ -64,8 +64,8 @@ def load(folders, results, flavor):
                 for path in Path(folder).iterdir()
                 if path.suffix in (".h5", ".keras") and path.with_suffix(".npz").exists()
             )
-            tasks = [("plain", path) for path in files]
-            tasks += [("capsule", path) for path in files if not path.stem.startswith("control")]
+            control = {path for path in files if path.stem.startswith("control")}
+            tasks = [(how, path) for path in files if how == "plain" or path not in control]
             for (how, path), (outcome, told) in outcomes(keras, tasks):
                 row = {"save": Path(folder).name, "case": path.stem, "format": path.suffix[1:],
                        "how": how, "outcome": outcome, "error": told}  # fmt: skip
@@ -159,4 +159,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "controls":
         controls(sys.argv[2], sys.argv[3])
     else:
-        load(sys.argv[2:-2], sys.argv[-2], sys.argv[-1])
+        load(sys.argv[2], sys.argv[3:-2], sys.argv[-2], sys.argv[-1])

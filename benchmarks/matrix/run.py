@@ -1,6 +1,7 @@
 """Every case saved under capsule in every environment, and loaded in all of them.
 
 usage: python run.py MATRIX [--work FOLDER] [--only NAME…] [--cases NAME…]
+                     [--steps build save load tables] [--how capsule plain]
 
 MATRIX is a folder with cases.py (saves models), mylib.py beside it and
 environments.json (Pythons, pins, variables). Environments whose Python capsule does not
@@ -8,6 +9,7 @@ run on, or that is not found here, are left out, and said. Prints RESULT.md's ta
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -93,11 +95,11 @@ def save(name, spec, python, matrix, work, cases):
         run([python, INSIDE, "controls", folder, flavor], variables, log)
 
 
-def start_load(name, spec, python, saved, work):
+def start_load(name, spec, python, saved, work, how):
     """Start loading all that was saved; returns the process."""
-    results = work / "results" / f"{name}.jsonl"
-    command = [python, INSIDE, "load", *saved, results, spec["keras_flavor"]]
-    log = open(work / "logs" / f"{name}.load", "w")  # noqa: SIM115 - the child's own
+    results = work / "results" / f"{name}.{how}.jsonl"
+    command = [python, INSIDE, "load", how, *saved, results, spec["keras_flavor"]]
+    log = open(work / "logs" / f"{name}.{how}", "w")  # noqa: SIM115 - the child's own
     elsewhere = work / "empty"
     elsewhere.mkdir(exist_ok=True)
     return subprocess.Popen(
@@ -122,8 +124,7 @@ def tables(work, names):
     """Return the result as Markdown: loads that came out right, of those that Keras can read."""
     rows = []
     for name in names:
-        path = work / "results" / f"{name}.jsonl"
-        if path.exists():
+        for path in (work / "results").glob(f"{name}.*.jsonl"):
             rows += [{**json.loads(line), "load": name} for line in path.open()]
     controls = {place(row) for row in rows if is_control(row) and row["outcome"] == "ok"}
     loads = [row for row in rows if not is_control(row)]
@@ -180,7 +181,7 @@ def reason(error):
     kind, _, said = error.partition(": ")
     if kind == "VerdictError":
         return re.sub(r" \(reached by .*", "", said.partition("will not load here: ")[2])
-    return error.replace("|", "/")
+    return error.partition(" Please ")[0].replace("|", "/")
 
 
 def main():
@@ -190,6 +191,7 @@ def main():
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--cases", nargs="*", default=[])
     parser.add_argument("--steps", nargs="*", default=["build", "save", "load", "tables"])
+    parser.add_argument("--how", nargs="*", default=["capsule", "plain"])
     parser.add_argument("--at-once", type=int, default=2)
     args = parser.parse_args()
     matrix, work = args.matrix.resolve(), args.work.resolve()
@@ -207,9 +209,9 @@ def main():
     if "load" in args.steps:
         saved = sorted(path for path in (work / "saved").iterdir())
         running = []
-        for name, spec in chosen.items():
-            print("load", name, file=sys.stderr, flush=True)
-            running.append(start_load(name, spec, pythons[name], saved, work))
+        for how, (name, spec) in itertools.product(args.how, chosen.items()):
+            print("load", how, name, file=sys.stderr, flush=True)
+            running.append(start_load(name, spec, pythons[name], saved, work, how))
             while sum(process.poll() is None for process in running) >= args.at_once:
                 time.sleep(1)
         for process in running:
