@@ -223,3 +223,42 @@ except capsule.CapsuleError as error:
     assert "does not list" in run(keras3, tmp_path, loading)
     sidecar.write_text(other.read_text())
     assert "is not the file that its sidecar describes" in run(keras3, tmp_path, loading)
+
+
+def test_a_model_that_computes_something_else_is_never_returned_in_silence(
+    keras3: Installed, tmp_path: Path
+) -> None:
+    """What a class was set to since its source cannot be seen; what it computes can."""
+    (tmp_path / "train.py").write_text("""
+import tensorflow as tf
+K = tf.keras
+class Config:
+    class Inner:
+        factor = 2.0
+Config.Inner.factor = 5.0
+class Noise(K.layers.Layer):
+    def call(self, x):
+        return x + tf.random.normal(tf.shape(x))
+K.Sequential([K.Input((2,)), K.layers.Lambda(lambda x: x * Config.Inner.factor)]).save("a.keras")
+K.Sequential([K.Input((2,)), Noise()]).save("b.keras")
+""")
+    keras3.capsule("save", "train.py", cwd=tmp_path, check=True)
+    told = run(keras3, tmp_path, """
+import json, warnings, capsule
+from capsule.errors import OutputsDifferError
+try:
+    capsule.load("a.keras", safe_mode=False)
+    said = ""
+except OutputsDifferError as error:
+    said = str(error)
+model = capsule.load("a.keras", safe_mode=False, check=False)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    capsule.load("b.keras", safe_mode=False)
+print(json.dumps([said, type(model).__name__, [str(w.message) for w in caught]]))
+""")  # fmt: skip
+    said, kind, warned = told
+    assert "does not compute what it did at save" in said
+    assert "check=False" in said
+    assert kind == "Sequential"
+    assert any("two calls in a row differ" in message for message in warned)
