@@ -15,7 +15,7 @@ from capsule.capture.classes import class_node
 from capsule.capture.decorated import decorated_node, inner_function
 from capsule.capture.functions import function_node
 from capsule.capture.modules import local_module, module_source
-from capsule.capture.objects import Parts, parts_of
+from capsule.capture.objects import Parts, has_state, parts_of
 from capsule.capture.origins import Origins, module_place, object_place
 from capsule.capture.plain import PlainValues
 from capsule.capture.source import SourceFinder
@@ -85,6 +85,9 @@ class ImportGraph:
             to, attribute = self._target(value)
             if to is not None:
                 return Binding(name, how, to, attribute, attributes=attributes)
+            if has_state(value):
+                lost = values.opaque(value, "its state is not in the function")
+                return Binding(name, how, value=lost, attributes=attributes)
         return Binding(name, how, value=self.plain.encode(name, value), attributes=attributes)
 
     def _target(self, value: Any) -> tuple[str | None, str | None]:

@@ -57,6 +57,13 @@ def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
     )
 
 
+def has_state(value: Any) -> bool:
+    """Tell whether *value* is a variable, a layer or a module of a framework."""
+    tops = {base.__module__.split(".")[0] for base in type(value).__mro__}
+    framework = tops & {"keras", "tf_keras", "tensorflow", "torch", "jax", "flax"}
+    return bool(framework) and any(hasattr(value, n) for n in ("assign", "weights", "parameters"))
+
+
 def call(
     function: Callable[..., Any], given: Iterable[Any], named: dict[str, Any], word: str
 ) -> Parts:

@@ -40,7 +40,7 @@ TOLD = {
     "by name": ("one(L.Lambda(named))", "is stored by its name 'named' alone"),
     "opaque": (
         "one(L.Lambda(lambda x: x * STATE))",
-        "uses STATE, a tensorflow.python.ops.resource_variable_ops.ResourceVariable",
+        "ResourceVariable that the sidecar can't hold (its state is not in the function)",
     ),
     "a layer in a function": (
         "one(L.Lambda((lambda inner: lambda x: inner(x))(named)), [])",
