@@ -96,8 +96,10 @@ def _restored(manifest: Manifest) -> str:
     told = []
     for function in manifest.functions:
         node = manifest.nodes.get(function.node or "")
-        layer = "/".join(function.where)
-        if node is not None and node.source is not None:
+        layer = "/".join(function.where) or function.name
+        if node is not None and node.lifted:
+            told.append(f"{layer} restored from what its code says (it has no source)")
+        elif node is not None and node.source is not None:
             told.append(f"{layer} restored from its source ({node.file}:{node.line})")
         elif node is not None and node.code is not None:
             told.append(f"{layer} restored from its bytecode (it has no source)")
