@@ -350,8 +350,11 @@ def test_ctrl_c_in_the_midst_of_a_build_leaves_the_cache_sound(
 
     environment = {**os.environ, "CAPSULE_CACHE": str(tmp_path / "cache")}
     command = [keras3.python, "-m", "capsule", "replay", str(model), "--unsafe", "--check"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment,
-                               start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
     assert process.stderr is not None
     while "installing" not in process.stderr.readline():
         pass
