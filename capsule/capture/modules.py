@@ -49,7 +49,7 @@ def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | No
         if graph.with_source else "source text was left out as asked",
         names=(
             *(Binding(w, "import", graph.module(w, brought.get(w))) for w in loaded),
-            *_set_to(graph, tree, module),
+            *_set_to(graph, module),
         ),
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def _imports(tree: ast.Module, name: str, package: bool) -> set[str]:
     return wanted - {""}
 
 
-def _set_to(graph: ImportGraph, tree: ast.Module, module: ModuleType) -> list[Binding]:
+def _set_to(graph: ImportGraph, module: ModuleType) -> list[Binding]:
     """Return what the module's plain names hold now: they may have been set from outside."""
     made = []
     for name, value in sorted(vars(module).items()):

@@ -103,7 +103,10 @@ class SourceFinder:
             return Source(None, None, f"no source text exists for the class {kind.__name__}")
         free = free_variables(methods)
         told = f"{kind.__name__} is not what its source says (changed since?)"
+        lines = [m.__code__.co_firstlineno for m in methods if m.__code__.co_filename == filename]
         for node, around in reversed(parsed.classes.get(kind.__name__, [])):
+            if lines and not any(node.lineno <= line <= (node.end_lineno or 0) for line in lines):
+                continue  # another class of that name
             text = _segment(parsed.lines, node, whole=True)
             bases, dropped = placed(node, kind, scope), registering(node, scope)
             made = text and _defining(
