@@ -1,0 +1,11 @@
+"""Code back to source text: what can be told without a doubt, else where it stopped.
+
+`machine` follows instructions in a row with expressions in place of values, `structure`
+the ways between them, `functions` makes the text and looks it over.
+"""
+
+from __future__ import annotations
+
+from capsule.bytecode.lifting.functions import Lifted, lift
+
+__all__ = ["Lifted", "lift"]

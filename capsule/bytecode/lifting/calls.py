@@ -1,0 +1,427 @@
+"""Calls in the forms of all Pythons, displays, f-strings, and functions being made."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from capsule.bytecode.code import Instruction
+from capsule.bytecode.lifting.values import (
+    Code,
+    Entry,
+    Imported,
+    ImportedName,
+    Iterator,
+    Made,
+    Null,
+    Stopped,
+)
+
+if TYPE_CHECKING:
+    from capsule.bytecode.lifting.machine import Machine
+
+_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
+COUNT_LIMIT = 2000
+
+
+def lambda_of(made: Made) -> ast.expr:
+    """Return the lambda expression of a function just made."""
+    from capsule.bytecode.lifting.functions import arguments_of, expression_of
+
+    if made.decorators or made.keyword_defaults:
+        raise Stopped("a lambda with keyword-only defaults")
+    body = expression_of(made.code)
+    return ast.Lambda(arguments_of(made.code, made.defaults, made.keyword_defaults), body)
+
+
+def definition_of(made: Made, name: str) -> ast.stmt:
+    """Return the def statement of a function just made and stored as *name*."""
+    from capsule.bytecode.lifting.functions import statement_of
+
+    if made.code.name != name:
+        raise Stopped("a function is stored under another name than its own")
+    return statement_of(made)
+
+
+def _count(instruction: Instruction) -> int:
+    count = instruction.argument or 0
+    if count > COUNT_LIMIT:
+        raise Stopped(f"more than {COUNT_LIMIT} parts")
+    return count
+
+
+def _make_call(
+    machine: Machine, function: Entry, arguments: list[ast.expr], keywords: list[ast.keyword]
+) -> None:
+    if isinstance(function, Made):
+        if function.code.name in _COMPREHENSIONS:
+            raise Stopped("a comprehension that is called in its own way")
+        function = lambda_of(function) if function.code.name == "<lambda>" else function
+    if not isinstance(function, ast.expr):
+        raise Stopped("a call of what is no expression")
+    machine.push(ast.Call(function, arguments, keywords))
+
+
+def _arguments(machine: Machine, count: int) -> list[Entry]:
+    """Take *count* arguments; a function among them may be decorated by the call."""
+    if count > len(machine.stack):
+        raise Stopped("the stack is empty: not code of this Python")
+    return [machine.pop() for _ in range(count)][::-1]
+
+
+def _call(machine: Machine, function: Entry, given: list[Entry], names: tuple[str, ...]) -> None:
+    if isinstance(function, Made) and function.code.name in _COMPREHENSIONS:
+        if len(given) != 1 or not isinstance(given[0], Iterator):
+            raise Stopped("a comprehension that is called in its own way")
+        from capsule.bytecode.lifting.comprehensions import comprehension_of
+
+        machine.push(comprehension_of(function, given[0].of))
+        return
+    if len(given) == 1 and isinstance(given[0], Made) and given[0].code.name != "<lambda>":
+        if not isinstance(function, ast.expr):
+            raise Stopped("a decorator that is no expression")
+        given[0].decorators.insert(0, function)
+        machine.push(given[0])
+        return
+    for entry in given:
+        machine.push(entry)
+    values = machine.expressions(len(given))
+    first = len(values) - len(names)
+    if first < 0:
+        raise Stopped("more keywords than arguments")
+    keywords = [ast.keyword(name, value) for name, value in zip(names, values[first:])]
+    _make_call(machine, function, values[:first], keywords)
+
+
+def _names(machine: Machine) -> tuple[str, ...]:
+    entry = machine.pop()
+    if not isinstance(entry, ast.Tuple):
+        raise Stopped("keywords that are no names")
+    names = [part.value for part in entry.elts if isinstance(part, ast.Constant)]
+    if len(names) != len(entry.elts) or not all(isinstance(name, str) for name in names):
+        raise Stopped("keywords that are no names")
+    return tuple(cast("list[str]", names))
+
+
+def _call_function(machine: Machine, instruction: Instruction) -> None:
+    count = _count(instruction) if machine.version >= (3, 6) else 0
+    if machine.version >= (3, 6):
+        given = _arguments(machine, count)
+        _call(machine, machine.pop(), given, ())
+        return
+    _old_call(machine, instruction)
+
+
+def _old_call(machine: Machine, instruction: Instruction) -> None:
+    """Follow a call up to 3.5: keywords stand between the values, each before its own."""
+    argument = instruction.argument or 0
+    starred = "_VAR" in instruction.name
+    mapped = instruction.name.endswith("_KW")
+    double = machine.expression() if mapped else None
+    single = machine.expression() if starred else None
+    keywords: list[ast.keyword] = []
+    for _ in range(argument >> 8):
+        name, value = machine.expressions(2)
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            raise Stopped("keywords that are no names")
+        keywords.insert(0, ast.keyword(name.value, value))
+    given = _arguments(machine, argument & 0xFF)
+    function = machine.pop()
+    if not (keywords or single or double):
+        _call(machine, function, given, ())
+        return
+    for entry in given:
+        machine.push(entry)
+    values = machine.expressions(len(given))
+    if single is not None:
+        values.append(ast.Starred(single, ast.Load()))
+    if double is not None:
+        keywords.append(ast.keyword(None, double))
+    _make_call(machine, function, values, keywords)
+
+
+def _call_method(machine: Machine, instruction: Instruction) -> None:
+    given = _arguments(machine, _count(instruction))
+    _call_pair(machine, given, ())
+
+
+def _call_pair(machine: Machine, given: list[Entry], names: tuple[str, ...]) -> None:
+    """Call what stands in two places below: one of them empty, or the second an argument."""
+    upper, lower = machine.pop(), machine.pop()
+    if isinstance(lower, Null):
+        _call(machine, upper, given, names)
+    elif isinstance(upper, Null):
+        _call(machine, lower, given, names)
+    else:
+        _call(machine, lower, [upper, *given], names)
+
+
+def _call_new(machine: Machine, instruction: Instruction) -> None:
+    names, machine.keywords = machine.keywords, ()
+    _call_pair(machine, _arguments(machine, _count(instruction)), names)
+
+
+def _call_keywords(machine: Machine, instruction: Instruction) -> None:
+    if machine.version < (3, 6):
+        _old_call(machine, instruction)
+        return
+    names = _names(machine)
+    given = _arguments(machine, _count(instruction))
+    if machine.version >= (3, 13):
+        _call_pair(machine, given, names)
+    else:
+        _call(machine, machine.pop(), given, names)
+
+
+def _keyword_names(machine: Machine, instruction: Instruction) -> None:
+    names = instruction.value
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        raise Stopped("keywords that are no names")
+    machine.keywords = names
+
+
+def _call_spread(machine: Machine, instruction: Instruction) -> None:
+    keywords: list[ast.keyword] = []
+    mapped = (instruction.argument or 0) & 1 or machine.version >= (3, 14)
+    if mapped:
+        table = machine.pop()
+        if isinstance(table, ast.Dict):
+            for key, value in zip(table.keys, table.values):
+                name = key.value if isinstance(key, ast.Constant) else None
+                if key is not None and not isinstance(name, str):
+                    raise Stopped("keywords that are no names")
+                keywords.append(ast.keyword(name, value))
+        elif isinstance(table, ast.expr):
+            keywords.append(ast.keyword(None, table))
+        elif not isinstance(table, Null):
+            raise Stopped("a call of what is no expression")
+    spread = machine.expression()
+    values = spread.elts if isinstance(spread, ast.Tuple) else [ast.Starred(spread, ast.Load())]
+    function = machine.pop()
+    if machine.version >= (3, 13) and isinstance(function, Null):
+        function = machine.pop()
+    elif machine.version >= (3, 11) and machine.stack and isinstance(machine.stack[-1], Null):
+        machine.pop()
+    _make_call(machine, function, values, keywords)
+
+
+# Displays
+
+
+def _display(kind: type[ast.Tuple] | type[ast.List]) -> Callable[[Machine, Instruction], None]:
+    def build(machine: Machine, instruction: Instruction) -> None:
+        machine.push(kind(machine.expressions(_count(instruction)), ast.Load()))
+
+    return build
+
+
+def _set(machine: Machine, instruction: Instruction) -> None:
+    machine.push(ast.Set(machine.expressions(_count(instruction))))
+
+
+def _dict(machine: Machine, instruction: Instruction) -> None:
+    # Up to 3.4 the count is only a hint: the items come one by one.
+    count = _count(instruction) if machine.version >= (3, 5) else 0
+    parts = machine.expressions(2 * count)
+    machine.push(ast.Dict(list(parts[::2]), parts[1::2]))
+
+
+def _keyed_dict(machine: Machine, instruction: Instruction) -> None:
+    keys = machine.pop()
+    values = machine.expressions(_count(instruction))
+    if not isinstance(keys, ast.Tuple) or len(keys.elts) != len(values):
+        raise Stopped("a dict whose keys don't fit its values")
+    machine.push(ast.Dict(list(keys.elts), values))
+
+
+def _extend(machine: Machine, instruction: Instruction) -> None:
+    value, collection = machine.expression(), machine.peek(1)
+    if instruction.argument != 1 or not isinstance(collection, (ast.List, ast.Set)):
+        raise Stopped("a collection is extended in its own way")
+    if isinstance(value, (ast.Tuple, ast.Set)) and not collection.elts:
+        collection.elts.extend(value.elts)  # constants, which the compiler gathers so
+    else:
+        collection.elts.append(ast.Starred(value, ast.Load()))
+
+
+def _update(machine: Machine, instruction: Instruction) -> None:
+    value, table = machine.expression(), machine.peek(1)
+    if instruction.argument != 1 or not isinstance(table, ast.Dict):
+        raise Stopped("a dict is extended in its own way")
+    if instruction.name == "DICT_MERGE" and isinstance(value, ast.Dict):
+        table.keys.extend(value.keys)
+        table.values.extend(value.values)
+    else:
+        table.keys.append(None)
+        table.values.append(value)
+
+
+def _to_tuple(machine: Machine, instruction: Instruction) -> None:
+    value = machine.expression()
+    if not isinstance(value, ast.List):
+        raise Stopped("a list is turned into a tuple in its own way")
+    machine.push(ast.Tuple(value.elts, ast.Load()))
+
+
+def _unpacked(machine: Machine, instruction: Instruction) -> None:
+    """Follow BUILD_LIST_UNPACK and its like (3.5 to 3.8): parts side by side, some spread."""
+    kind = instruction.name.split("_")[1]
+    parts = machine.expressions(_count(instruction) & 0xFF)
+    if kind == "MAP":
+        table = ast.Dict([], [])
+        for part in parts:
+            if isinstance(part, ast.Dict):
+                table.keys += part.keys
+                table.values += part.values
+            else:
+                table.keys.append(None)
+                table.values.append(part)
+        machine.push(table)
+        return
+    items: list[ast.expr] = []
+    for part in parts:
+        if isinstance(part, (ast.Tuple, ast.Set, ast.List)):
+            items += part.elts
+        else:
+            items.append(ast.Starred(part, ast.Load()))
+    made: dict[str, Callable[[], ast.expr]] = {
+        "TUPLE": lambda: ast.Tuple(items, ast.Load()),
+        "LIST": lambda: ast.List(items, ast.Load()),
+        "SET": lambda: ast.Set(items),
+    }
+    machine.push(made[kind]())
+
+
+def _intrinsic(machine: Machine, instruction: Instruction) -> None:
+    if instruction.argument == 5:
+        machine.push(ast.UnaryOp(ast.UAdd(), machine.expression()))
+    elif instruction.argument == 6:
+        _to_tuple(machine, instruction)
+    else:
+        raise Stopped("an instruction that no lifting is known for")
+
+
+# f-strings
+
+_CONVERSIONS = {0: -1, 1: ord("s"), 2: ord("r"), 3: ord("a")}
+
+
+def _format(machine: Machine, instruction: Instruction) -> None:
+    argument = instruction.argument or 0
+    name = instruction.name
+    spec = None
+    if name == "FORMAT_WITH_SPEC" or (name == "FORMAT_VALUE" and argument & 4):
+        given = machine.expression()
+        spec = given if isinstance(given, ast.JoinedStr) else ast.JoinedStr([given])
+    value = machine.expression()
+    conversion = -1
+    if name == "FORMAT_VALUE":
+        conversion = _CONVERSIONS[argument & 3]
+    elif isinstance(value, ast.FormattedValue):  # CONVERT_VALUE went before
+        value, conversion = value.value, value.conversion
+    machine.push(ast.JoinedStr([ast.FormattedValue(value, conversion, spec)]))
+
+
+def _convert(machine: Machine, instruction: Instruction) -> None:
+    if instruction.argument not in (1, 2, 3):
+        raise Stopped("an unknown conversion in an f-string")
+    conversion = _CONVERSIONS[instruction.argument]
+    machine.push(ast.FormattedValue(machine.expression(), conversion, None))
+
+
+def _string(machine: Machine, instruction: Instruction) -> None:
+    parts: list[ast.expr] = []
+    for part in machine.expressions(_count(instruction)):
+        parts += part.values if isinstance(part, ast.JoinedStr) else [part]
+    machine.push(ast.JoinedStr(parts))
+
+
+# Functions and imports
+
+
+def _make_function(machine: Machine, instruction: Instruction) -> None:
+    from capsule.bytecode.code import Code
+
+    argument = instruction.argument or 0
+    if (3, 4) <= machine.version < (3, 11):
+        machine.pop()  # its qualified name
+    code = machine.pop()
+    if not isinstance(code, Code):
+        raise Stopped("a function is made of what is no code")
+    made = Made(code)
+    if machine.version >= (3, 13):
+        pass  # told by SET_FUNCTION_ATTRIBUTE
+    elif machine.version >= (3, 6):
+        for flag in (8, 4, 2, 1):
+            if argument & flag:
+                _give(made, flag, machine.pop())
+    else:
+        if instruction.name == "MAKE_CLOSURE":
+            machine.pop()
+        if argument >> 8:
+            raise Stopped("keyword-only defaults or annotations of Python 3.5 or before")
+        made.defaults = machine.expressions(argument & 0xFF)
+    machine.push(made)
+
+
+def _set_attribute(machine: Machine, instruction: Instruction) -> None:
+    made, value = machine.pop(), machine.pop()
+    if not isinstance(made, Made):
+        raise Stopped("an attribute of what is no function")
+    _give(made, instruction.argument or 0, value)
+    machine.push(made)
+
+
+def _give(made: Made, flag: int, value: Entry) -> None:
+    if flag == 8:
+        return  # its closure: the names say it
+    if flag == 1 and isinstance(value, ast.Tuple):
+        made.defaults = value.elts
+    elif flag == 2 and isinstance(value, ast.Dict):
+        for key, given in zip(value.keys, value.values):
+            name: Any = key.value if isinstance(key, ast.Constant) else None
+            made.keyword_defaults[str(name)] = given
+    else:
+        raise Stopped("annotations of a function")
+
+
+def _import_name(machine: Machine, instruction: Instruction) -> None:
+    level, names = machine.expressions(2)
+    number = level.value if isinstance(level, ast.Constant) else None
+    # Python 2 says -1 for an import that may be relative or not.
+    if isinstance(level, ast.UnaryOp):
+        number = 0
+    if not isinstance(number, int):
+        raise Stopped("an import of no known level")
+    taken = isinstance(names, ast.Tuple)
+    machine.push(Imported(instruction.value, number, taken))
+
+
+def _import_from(machine: Machine, instruction: Instruction) -> None:
+    top = machine.peek(1)
+    if isinstance(top, ImportedName):
+        machine.push(ImportedName(top.of, instruction.value))
+    elif isinstance(top, Imported):
+        machine.push(ImportedName(top, instruction.value))
+    else:
+        raise Stopped("a name is taken from no import")
+
+
+KNOWN: dict[str, Callable[[Machine, Instruction], None]] = {
+    "CALL_FUNCTION": _call_function, "CALL_FUNCTION_KW": _call_keywords,
+    "CALL_FUNCTION_VAR": _old_call, "CALL_FUNCTION_VAR_KW": _old_call,
+    "CALL_METHOD": _call_method, "CALL": _call_new, "CALL_KW": _call_keywords,
+    "KW_NAMES": _keyword_names, "CALL_FUNCTION_EX": _call_spread,
+    "BUILD_TUPLE": _display(ast.Tuple), "BUILD_LIST": _display(ast.List), "BUILD_SET": _set,
+    "BUILD_MAP": _dict, "BUILD_CONST_KEY_MAP": _keyed_dict, "LIST_EXTEND": _extend,
+    "SET_UPDATE": _extend, "DICT_UPDATE": _update, "DICT_MERGE": _update,
+    "LIST_TO_TUPLE": _to_tuple, "BUILD_LIST_UNPACK": _unpacked,
+    "BUILD_TUPLE_UNPACK": _unpacked, "BUILD_SET_UNPACK": _unpacked,
+    "BUILD_MAP_UNPACK": _unpacked, "BUILD_TUPLE_UNPACK_WITH_CALL": _unpacked,
+    "BUILD_MAP_UNPACK_WITH_CALL": _unpacked, "CALL_INTRINSIC_1": _intrinsic,
+    "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format,
+    "CONVERT_VALUE": _convert, "BUILD_STRING": _string, "MAKE_FUNCTION": _make_function,
+    "MAKE_CLOSURE": _make_function, "SET_FUNCTION_ATTRIBUTE": _set_attribute,
+    "IMPORT_NAME": _import_name, "IMPORT_FROM": _import_from,
+}  # fmt: skip
