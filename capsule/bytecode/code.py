@@ -117,7 +117,7 @@ def _raw(code: CodeType) -> Raw:
         names=code.co_names,
         constants=tuple(_raw(c) if isinstance(c, CodeType) else c for c in code.co_consts),
         code=code.co_code,
-        lines=getattr(code, "co_linetable", None) or getattr(code, "co_lnotab", b""),
+        lines=bytes(getattr(code, "co_linetable" if sys.version_info >= (3, 10) else "co_lnotab")),
         exceptions=getattr(code, "co_exceptiontable", b""),
     )
 

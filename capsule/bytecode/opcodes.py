@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 # The Pythons of each layout of marshalled code.
@@ -48,14 +48,14 @@ class Table:
         return cls(python, (int(major), int(minor)), names, dict(caches))
 
 
-@lru_cache(maxsize=None)
+@cache
 def table_of(python: str) -> Table:
     """Return the table of a minor version, such as ``3.7``. Raises KeyError for one unknown."""
     row = _rows()[python]
     return Table.of(python, row["opcodes"], row["caches"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rows() -> dict[str, dict[str, dict[str, int]]]:
     # Written by tools/opcode_tables.py; the interpreters themselves are the test.
     text = (Path(__file__).parent / "opcodes.json").read_text(encoding="ascii")

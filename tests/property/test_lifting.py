@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsule.bytecode import adapt, lifted
+from capsule.bytecode import adapt, lift
 from capsule.capture.source import compiles_to
 
 RATE = 3
@@ -32,7 +32,7 @@ expressions = st.recursive(
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 def test_what_is_lifted_is_the_same_code(expression: str, x: int) -> None:
     function = eval(f"lambda x, k=2: {expression}")
-    text = lifted(adapt(function.__code__))
+    text = lift(adapt(function.__code__)).text
     if text is None or not compiles_to(text, function.__code__):
         return  # unknown is an answer: the bytecode is kept then
     again = eval(text.replace("lambda x, k:", "lambda x, k=2:"))
@@ -51,6 +51,6 @@ def test_what_is_lifted_is_the_same_code(expression: str, x: int) -> None:
 )
 def test_what_people_write_in_a_lambda_is_lifted(expression: str) -> None:
     code = eval(f"lambda x, k: {expression}").__code__
-    text = lifted(adapt(code))
+    text = lift(adapt(code)).text
     assert text is not None
     assert compiles_to(text, code)

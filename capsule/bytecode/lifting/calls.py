@@ -6,9 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from capsule.bytecode.code import Instruction
+from capsule.bytecode.code import Code, Instruction
 from capsule.bytecode.lifting.values import (
-    Code,
     Entry,
     Imported,
     ImportedName,
@@ -188,16 +187,20 @@ def _call_spread(machine: Machine, instruction: Instruction) -> None:
         table = machine.pop()
         if isinstance(table, ast.Dict):
             for key, value in zip(table.keys, table.values):
-                name = key.value if isinstance(key, ast.Constant) else None
-                if key is not None and not isinstance(name, str):
+                if key is None:
+                    keywords.append(ast.keyword(None, value))
+                elif isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    keywords.append(ast.keyword(key.value, value))
+                else:
                     raise Stopped("keywords that are no names")
-                keywords.append(ast.keyword(name, value))
         elif isinstance(table, ast.expr):
             keywords.append(ast.keyword(None, table))
         elif not isinstance(table, Null):
             raise Stopped("a call of what is no expression")
     spread = machine.expression()
-    values = spread.elts if isinstance(spread, ast.Tuple) else [ast.Starred(spread, ast.Load())]
+    values: list[ast.expr] = [ast.Starred(spread, ast.Load())]
+    if isinstance(spread, ast.Tuple):
+        values = spread.elts
     function = machine.pop()
     if machine.version >= (3, 13) and isinstance(function, Null):
         function = machine.pop()
@@ -319,7 +322,8 @@ def _format(machine: Machine, instruction: Instruction) -> None:
     if name == "FORMAT_VALUE":
         conversion = _CONVERSIONS[argument & 3]
     elif isinstance(value, ast.FormattedValue):  # CONVERT_VALUE went before
-        value, conversion = value.value, value.conversion
+        conversion = value.conversion
+        value = value.value
     machine.push(ast.JoinedStr([ast.FormattedValue(value, conversion, spec)]))
 
 
@@ -341,8 +345,6 @@ def _string(machine: Machine, instruction: Instruction) -> None:
 
 
 def _make_function(machine: Machine, instruction: Instruction) -> None:
-    from capsule.bytecode.code import Code
-
     argument = instruction.argument or 0
     if (3, 4) <= machine.version < (3, 11):
         machine.pop()  # its qualified name

@@ -12,9 +12,11 @@ _NESTED_LIMIT = 50
 def filled(loop: ast.For) -> tuple[ast.expr, ast.expr] | None:
     """Return the collection that *loop* fills, and the comprehension; None if it doesn't."""
     found = _parts(loop)
-    if found is None or not isinstance(found[1], Appended):
+    if found is None:
         return None
     generators, end = found
+    if not isinstance(end, Appended):
+        return None
     collection, item = end.collection, end.item
     if isinstance(collection, ast.Dict) and end.key is not None and not collection.values:
         return collection, ast.DictComp(end.key, item, generators)

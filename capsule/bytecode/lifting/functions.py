@@ -64,16 +64,17 @@ def statement_of(made: Made) -> ast.FunctionDef:
         body = [ast.Pass()] if code.docstring is None else []
     text = code.docstring
     first: list[ast.stmt] = [] if text is None else [ast.Expr(ast.Constant(text))]
-    return ast.FunctionDef(
+    made_of = ast.FunctionDef(
         name=code.name,
         args=arguments_of(code, made.defaults, made.keyword_defaults),
         body=[*first, *_declared(code), *body],
         decorator_list=made.decorators,
         returns=None,
         type_comment=None,
-        type_params=[],
         lineno=0,
     )
+    made_of.__dict__["type_params"] = []  # asked for from 3.12 on
+    return made_of
 
 
 def _body(code: Code) -> list[ast.stmt]:

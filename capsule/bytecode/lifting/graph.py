@@ -208,4 +208,3 @@ def _blocks(code: Code) -> dict[int, Block]:
 
 def _ending(name: str) -> bool:
     return name in _ENDS or name.startswith(_CONDITIONAL)
-

@@ -18,6 +18,7 @@ from capsule.bytecode.lifting.values import (
     ImportedName,
     Item,
     Iterator,
+    Made,
     Null,
     Saved,
     Stopped,
@@ -151,7 +152,7 @@ class Machine:
     def expression(self) -> ast.expr:
         """Take the topmost entry, which must be an expression (a lambda is one)."""
         entry = self.pop()
-        if isinstance(entry, calls.Made) and entry.code.name == "<lambda>":
+        if isinstance(entry, Made) and entry.code.name == "<lambda>":
             return calls.lambda_of(entry)
         if not isinstance(entry, ast.expr):
             raise Stopped(f"a value that is no expression ({type(entry).__name__.lower()})")
@@ -326,7 +327,6 @@ def _assertion(machine: Machine, instruction: Instruction) -> None:
 
 def _generator(machine: Machine, instruction: Instruction) -> None:
     machine.push(Null())
-
 
 
 _RARE: dict[str, Callable[[Machine, Instruction], None]] = {

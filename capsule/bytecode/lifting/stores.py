@@ -12,8 +12,8 @@ from capsule.bytecode.lifting.values import (
     INERT,
     Augmented,
     Entry,
-    ImportedName,
     Imported,
+    ImportedName,
     Item,
     Made,
     Null,
@@ -42,7 +42,7 @@ def store(machine: Machine, body: Sequence[Instruction], index: int) -> int:
         group = _group(machine, body, index)
         if group:
             return group
-        names = instruction.value if name in _PAIRS else (instruction.value,)
+        names = list(instruction.value) if name in _PAIRS else [instruction.value]
         rest = body[index + 1] if index + 1 < len(body) else None
         _to_name(machine, str(names[0]), rest if len(names) == 1 else None, pair=len(names) > 1)
         if name == "STORE_FAST_STORE_FAST":

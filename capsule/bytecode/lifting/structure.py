@@ -102,7 +102,9 @@ class Structure:
             machine.run(block.body)
             now = machine.stack
             if block.conditional:
-                test = read_test(self.graph, self.known, block, now, stop, loop and loop.head)
+                test = read_test(
+                    self.graph, self.known, block, now, stop, loop.head if loop else None
+                )
                 parted = self.part(test, stop, loop, done)
                 if isinstance(parted, Outcome):
                     return parted
@@ -145,8 +147,11 @@ class Structure:
         explicit = loop is not None and stop == loop.head == until and test.fall != stop
         if meeting is None and explicit and not one.statements and one.stack is not None:
             one = Outcome([ast.Continue()], None)
-        if meeting is None and one.stack is None and not self.returns_tested(test):
-            done.append(asserted(test.test, one.statements) or ast.If(test.test, one.statements, []))
+        both = self.returns_tested(test) and as_expression(one.statements) is not None
+        if meeting is None and one.stack is None and not both:
+            done.append(
+                asserted(test.test, one.statements) or ast.If(test.test, one.statements, [])
+            )
             return test.target, test.target_stack
         other = self.follow(test.target, until, test.target_stack, loop)
         if one.stack is None and other.stack is None:
@@ -180,9 +185,7 @@ class Structure:
             done.append(ast.If(test.test, one.statements, []))
             done.extend(other.statements)
 
-    def merge(
-        self, test: Test, one: Outcome, other: Outcome, done: list[ast.stmt]
-    ) -> list[Entry]:
+    def merge(self, test: Test, one: Outcome, other: Outcome, done: list[ast.stmt]) -> list[Entry]:
         """Add two sides that meet again; return the stack there."""
         left, right = one.stack or [], other.stack or []
         if len(left) != len(right):
