@@ -34,15 +34,15 @@ def told():
     """Return the running Python's version and its row: opcodes, and inline caches by name."""
     import opcode
 
-    names = dict(
-        (name, number)
+    names = {
+        name: number
         for name, number in opcode.opmap.items()
         if number < 256 and not name.startswith(("INSTRUMENTED_", "RESERVED", "ENTER_EXECUTOR"))
-    )
+    }
     entries = getattr(opcode, "_inline_cache_entries", {})
     if not isinstance(entries, dict):
-        entries = dict((opcode.opname[i], n) for i, n in enumerate(entries))
-    caches = dict((name, n) for name, n in entries.items() if n and name in names)
+        entries = {opcode.opname[i]: n for i, n in enumerate(entries)}
+    caches = {name: n for name, n in entries.items() if n and name in names}
     return "%d.%d" % sys.version_info[:2], {"opcodes": names, "caches": caches}
 
 
@@ -71,7 +71,7 @@ def main(interpreters):
         table[version] = row
     with_documented(table)
     order = sorted(table, key=lambda version: [int(part) for part in version.split(".")])
-    rows = ['"%s": %s' % (version, json.dumps(table[version], sort_keys=True)) for version in order]
+    rows = [f'"{version}": {json.dumps(table[version], sort_keys=True)}' for version in order]
     with open(TABLE, "w") as stream:
         stream.write("{\n" + ",\n".join(rows) + "\n}\n")
 

@@ -22,8 +22,11 @@ from capsule.artifact.carried import (
     lambda_arguments,
     objects,
 )
-from capsule.artifact.saved_model import identify_folder
+from capsule.artifact.json_file import looks_like_json, read_json
+from capsule.artifact.saved_model import identify_folder, read_saved_model
+from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
+from capsule.isolated import in_child
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -35,7 +38,7 @@ class Artifact:
 
     ``config`` is the model's configuration as Keras wrote it (JSON data), ``training``
     what it was compiled with where that stands apart; ``keras_version`` and ``backend``
-    are None where the file doesn't tell; ``judged`` as in Contents.
+    are None where the file doesn't tell; ``judged``, ``weights`` and ``notes`` as in Contents.
     """
 
     path: Path
@@ -47,6 +50,8 @@ class Artifact:
     keras_version: str | None
     backend: str | None
     judged: dict[str, str] = field(default_factory=dict)
+    weights: bool = True
+    notes: tuple[tuple[str, str], ...] = ()
 
     def foreign(self, brought: Collection[str] = ()) -> tuple[str, ...]:
         """Classes named by the file that are not Keras' own, or that load files themselves.
@@ -98,7 +103,7 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
             raise ArtifactError(f"{path} is no file but a pipe or a device")
         with path.open("rb") as stream:
             while chunk := stream.read(1 << 20):
-                head = head or chunk[:8]
+                head = head or chunk[:64]
                 size += len(chunk)
                 digest.update(chunk)
     except FileNotFoundError:
@@ -107,12 +112,16 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
         raise ArtifactError(f"{path} can't be read: {error.strerror}") from None
     if not size:
         raise ArtifactError(f"{path} is empty: the save did not finish; save the model again")
-    if head == HDF5_MAGIC:
+    if head[:8] == HDF5_MAGIC:
         form = "keras-h5"
     elif head[:4] == ZIP_MAGIC:
         form = "keras-zip"
+    elif looks_like_json(head):
+        form = "keras-json"
     else:
-        raise ArtifactError(f"{path} is no model file: it is neither HDF5 nor a .keras archive")
+        raise ArtifactError(
+            f"{path} is no model file: it is neither HDF5, nor a .keras archive, nor JSON"
+        )
     return form, size, digest.hexdigest()
 
 
@@ -132,21 +141,53 @@ def _refuse_two_faced(path: Path, form: str, size: int) -> None:
         raise ArtifactError(f"{path} is HDF5 and a zip archive at once: no Keras writes that")
 
 
-def open_artifact(path: str | os.PathLike[str]) -> Artifact:
-    """Read the artifact at *path*: digest and configuration; no weights, nothing executed."""
+def open_artifact(
+    path: str | os.PathLike[str], *, isolated: bool = True, weights_alone: bool = False
+) -> Artifact:
+    """Read the artifact at *path*: digest and configuration; no weights, nothing executed.
+
+    It is read in a child process with limits of time and memory, unless *isolated* is
+    False: for a file that this process wrote itself. Raises ArtifactError for what can't
+    be read; a file of weights alone counts as that unless *weights_alone*.
+    """
     path = Path(path)
     form, size, sha256 = identify(path)
-    if form == "saved-model":
-        # Its functions are in its graph, with no Python left of them.
-        return Artifact(path, form, size, sha256, None, None, None, None)
-    _refuse_two_faced(path, form, size)
-    # Imported when needed: the HDF5 reader brings numpy along.
-    if form == "keras-h5":
-        from capsule.artifact.hdf5 import read_hdf5 as read
+    if isolated and form != "saved-model":
+        options = {"form": form, "weights_alone": weights_alone}
+        told = Contents.from_json(in_child(f"{__name__}:contents_json", path, options))
     else:
-        from capsule.artifact.keraszip import read_zip as read
-    told = read(path)
+        told = contents_of(path, form, weights_alone=weights_alone)
+    return artifact_of(path, form, size, sha256, told)
+
+
+def artifact_of(path: Path, form: str, size: int, sha256: str, told: Contents) -> Artifact:
+    """Return the artifact of which *told* was read."""
+    if form == "keras-h5" and told.config is None:
+        form = "weights-h5"
     return Artifact(
         path, form, size, sha256, told.config, told.training, told.keras_version, told.backend,
-        told.judged,
+        told.judged, told.weights, told.notes,
     )  # fmt: skip
+
+
+def contents_of(path: Path, form: str, *, weights_alone: bool = False) -> Contents:
+    """Return what the artifact at *path* says, in this process. Raises ArtifactError."""
+    if form == "saved-model":
+        # Its functions are in its graph, with no Python left of them.
+        return read_saved_model(path) if weights_alone else Contents(None, None, None, None)
+    _refuse_two_faced(path, form, path.stat().st_size)
+    # Imported when needed: the HDF5 reader brings numpy along.
+    if form == "keras-h5":
+        from capsule.artifact.hdf5 import read_hdf5
+
+        return read_hdf5(path, weights_alone=weights_alone)
+    if form == "keras-json":
+        return read_json(path)
+    from capsule.artifact.keraszip import read_zip
+
+    return read_zip(path)
+
+
+def contents_json(path: Path, *, form: str, weights_alone: bool) -> dict[str, Any]:
+    """Return ``contents_of`` as JSON data, for the process that asked."""
+    return contents_of(path, form, weights_alone=weights_alone).to_json()

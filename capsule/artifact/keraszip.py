@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
 
 MEMBER_LIMIT = 64 * 1024 * 1024
+MEMBER_COUNT = 20_000
 
 
 def read_zip(path: Path) -> Contents:
@@ -21,6 +23,9 @@ def read_zip(path: Path) -> Contents:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if len(archive.infolist()) > MEMBER_COUNT:
+                raise ArtifactError(f"{path} holds more than {MEMBER_COUNT} members")
+            notes = tuple(_notes(archive))
             config = _member(archive, path, "config.json")
             metadata = _member(archive, path, "metadata.json")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
@@ -35,7 +40,23 @@ def read_zip(path: Path) -> Contents:
     version = metadata.get("keras_version")
     backend = metadata.get("backend")
     training = config.get("compile_config")
-    return Contents(config, training, version and str(version), backend and str(backend))
+    return Contents(
+        config, training, version and str(version), backend and str(backend), notes=notes
+    )
+
+
+def _notes(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
+    """Give what a member's name does that no Keras writes: twice, or out of the archive."""
+    seen: set[str] = set()
+    for info in archive.infolist():
+        name = info.filename.replace("\\", "/")
+        if name in seen:
+            yield "duplicate-member", f"{name[:80]} is there twice: readers would disagree"
+        seen.add(name)
+        if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
+            yield "path-escapes", f"{name[:80]} would be unpacked outside of the archive's folder"
+        if info.external_attr >> 28 == 0xA:
+            yield "path-escapes", f"{name[:80]} is a link"
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str) -> Any:

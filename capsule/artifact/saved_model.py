@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
+from capsule.artifact.contents import Contents
+from capsule.artifact.protobuf import ProtobufError, messages, text
 from capsule.errors import ArtifactError
 
 GRAPH = "saved_model.pb"
+METADATA = "keras_metadata.pb"
 FORMAT = "saved-model"
+SIZE_LIMIT = 256 * 1024 * 1024
+METADATA_LIMIT = 64 * 1024 * 1024
+
+# Operations that do more than compute: what a graph may do to the machine that serves it.
+_REACHING = {
+    "ReadFile": "reads files", "WriteFile": "writes files", "MatchingFiles": "looks for files",
+    "PyFunc": "calls Python", "PyFuncStateless": "calls Python", "EagerPyFunc": "calls Python",
+    "PrintV2": "prints", "Save": "writes files", "DebugIdentity": "writes files",
+}  # fmt: skip
 
 
 def identify_folder(folder: Path) -> tuple[str, int, str]:
@@ -53,3 +67,63 @@ def _digest(path: Path) -> tuple[int, str]:
             size += len(chunk)
             digest.update(chunk)
     return size, digest.hexdigest()
+
+
+def read_saved_model(folder: Path) -> Contents:
+    """Return what a SavedModel tells: Keras 2's metadata as a configuration, and its graph.
+
+    Raises ArtifactError where the graph is no protocol buffer.
+    """
+    graph = _bytes(folder / GRAPH, SIZE_LIMIT)
+    try:
+        version = text(graph, 2, 1, 5)
+        notes = [("tensorflow-version", version)] if version else []
+        # Operations of the graph itself, and of the functions in its library.
+        operations = {*messages(graph, 2, 2, 1, 2), *messages(graph, 2, 2, 2, 1, 3, 2)}
+        kinds = {operation.decode("utf-8", "replace") for operation in operations}
+        notes += [
+            ("graph-reaches", f"{kind} {_REACHING[kind]}") for kind in sorted(kinds & set(_REACHING))
+        ]
+        config = _metadata(folder / METADATA)
+    except ProtobufError as error:
+        raise ArtifactError(f"{folder} holds a damaged graph ({error}); copy it again") from None
+    keras = None
+    if isinstance(config, dict):
+        keras = next((v for v in [config.get("keras_version")] if isinstance(v, str)), None)
+    return Contents(config, None, keras, "tensorflow", notes=tuple(notes))
+
+
+def _metadata(path: Path) -> Any:
+    """Return the model's configuration as Keras 2 kept it beside the graph, None if it didn't.
+
+    What the layers say of themselves stands beside it, under ``layers``.
+    """
+    if not path.is_file():
+        return None
+    whole, layers, version = None, [], None
+    for node in messages(_bytes(path, METADATA_LIMIT), 1):
+        said = text(node, 5)
+        version = version or text(node, 6, 2)
+        try:
+            data = json.loads(said) if said else None
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(data, dict):
+            continue
+        version = data.get("keras_version") or version
+        if text(node, 3) in ("_tf_keras_model", "_tf_keras_network", "_tf_keras_sequential"):
+            whole = whole or data.get("model_config")
+        layers.append({k: data.get(k) for k in ("class_name", "config", "name")})
+    if not isinstance(whole, dict):
+        whole = {"class_name": "SavedModel", "config": {"layers": layers}}
+    known = version if isinstance(version, str) else None
+    return {**whole, "keras_version": known}
+
+
+def _bytes(path: Path, limit: int) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise ArtifactError(f"{path} is larger than {limit >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path} can't be read: {error.strerror}") from None

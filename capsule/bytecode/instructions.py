@@ -172,10 +172,7 @@ def _guarded(table: bytes) -> tuple[tuple[int, int, int], ...]:
     found, numbers = [], []
     value = None
     for byte in table:
-        if value is None or byte & 0x80:
-            value = byte & 0x3F
-        else:
-            value = value << 6 | byte & 0x3F
+        value = byte & 63 if value is None or byte & 128 else value << 6 | byte & 63
         if value > _MAX_ARGUMENT:
             raise Undecodable("an exception table beyond every limit")
         if not byte & 0x40:

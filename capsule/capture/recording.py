@@ -92,7 +92,7 @@ def record_model(
             problems.append(f"{what} could not be captured: {type(error).__name__}: {error}")
             return otherwise
 
-    artifact = attempt("the file's own configuration", lambda: open_artifact(path), None)
+    artifact = attempt("the file's own configuration", lambda: open_artifact(path, isolated=False), None)
     if artifact is None:
         form, size, sha256 = identify(path)
         artifact = Artifact(Path(path), form, size, sha256, None, None, None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from capsule.bytecode.code import Instruction
 from capsule.bytecode.lifting import calls
@@ -108,7 +108,7 @@ def for_target(targets: Targets) -> ast.expr:
 
 
 def _to_name(
-    machine: Machine, name: str, following: Optional[Instruction], *, pair: bool = False
+    machine: Machine, name: str, following: Instruction | None, *, pair: bool = False
 ) -> None:
     entry = machine.pop()
     target = ast.Name(name, ast.Store())
@@ -133,7 +133,7 @@ def _to_name(
 
 
 def _assign(
-    machine: Machine, target: ast.Name, value: ast.expr, following: Optional[Instruction],
+    machine: Machine, target: ast.Name, value: ast.expr, following: Instruction | None,
     pair: bool,
 ) -> None:  # fmt: skip
     copied = bool(machine.stack) and machine.stack[-1] is value

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from capsule.bytecode.code import Code
 from capsule.bytecode.lifting import stores
@@ -37,7 +36,7 @@ class Loop:
     """The loop around: where it begins again, and where it ends."""
 
     head: int
-    follow: Optional[int]
+    follow: int | None
 
 
 @dataclass

@@ -1,0 +1,32 @@
+"""``capsule.inspect``: reads a model file, and starts nothing of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from capsule.artifact import identify
+from capsule.inspection.inspected import Inspection
+from capsule.isolated import in_child
+
+READER = "capsule.inspection.reading:read_here"
+
+
+def inspect(
+    path: str | os.PathLike[str], *, disassemble: bool = False, isolated: bool = True
+) -> Inspection:
+    """Return what the model file at *path* carries and needs, and what is to be feared of it.
+
+    Nothing of it is run, imported or unmarshalled. It is read in a child process with limits
+    of time and memory, unless *isolated* is False. *disassemble* adds the instructions.
+    Raises ArtifactError for a file that is missing, damaged, or no model.
+    """
+    form, size, sha256 = identify(path)
+    options = {"form": form, "size": size, "sha256": sha256, "disassemble": disassemble}
+    if isolated:
+        return Inspection.from_json(in_child(READER, Path(path), options))
+    from capsule.inspection.reading import read_here
+
+    return Inspection.from_json(
+        read_here(Path(path), form=form, size=size, sha256=sha256, disassemble=disassemble)
+    )
