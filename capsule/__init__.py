@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from capsule.capture.hook import save as save
     from capsule.capture.hook import unhook as unhook
     from capsule.errors import CapsuleError as CapsuleError
+    from capsule.inspection import Inspection as Inspection
+    from capsule.inspection import inspect as inspect
     from capsule.loading import load as load
     from capsule.manifest import Manifest as Manifest
     from capsule.rebuild.replaying import replay as replay
@@ -36,6 +38,8 @@ _HOMES = {
     "hooked": "capsule.capture.hook",
     "verify": "capsule.verdict",
     "load": "capsule.loading",
+    "inspect": "capsule.inspection",
+    "Inspection": "capsule.inspection",
     "replay": "capsule.rebuild.replaying",
     "Manifest": "capsule.manifest",
     "Verdict": "capsule.verdict",

@@ -160,6 +160,46 @@ def verify(
     raise typer.Exit(max(statuses))
 
 
+@app.command(short_help="What does it carry, and who wrote it?")
+@_ending
+def inspect(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
+    source: Annotated[bool, typer.Option("--source", help="Print the lifted source.")] = False,
+    disassemble: Annotated[
+        bool, typer.Option("--disassemble", help="Print the instructions.")
+    ] = False,
+    form: Format = "text",
+    as_json: AsJson = False,
+) -> None:
+    """Read a model file without running a byte of it: its functions, its Python, its fears.
+
+    Exit status: 0 it was read, 2 it could not be read, or not all of it.
+    """
+    from capsule.inspection import inspect as inspect_artifact
+    from capsule.report import envelope, inspection
+    from capsule.report.text import listing
+
+    wanted = _format(form, as_json)
+    results, statuses = [], []
+    for path in artifacts:
+        try:
+            found = inspect_artifact(path, disassemble=disassemble)
+        except CapsuleError as error:
+            statuses.append(error.status)
+            results.append(inspection.inspection_result(str(path), None, error))
+            if wanted == "text":
+                _complain(error)
+            continue
+        statuses.append(2 if found.unread else 0)
+        results.append(inspection.inspection_result(str(path), found))
+        if wanted == "text":
+            lines = inspection.inspection_lines(found, source=source, disassemble=disassemble)
+            print(listing(lines))
+    if wanted == "json":
+        print(envelope.envelope("inspect", results))
+    raise typer.Exit(max(statuses))
+
+
 @app.command(short_help="Bring it back in its own environment.")
 @_ending
 def replay(

@@ -112,6 +112,7 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
         "kind": "lambda" if code.name == "<lambda>" else "def",
         "pythons": written.pythons,
         "evidence": tuple(told[:TEXT_LIMIT] for told in written.evidence),
+        "names": tuple(_names(code)),
         "uses": names,
         "freevars": code.free,
         "imports": tuple(sorted({one.module for one in uses.imports})),
@@ -125,6 +126,17 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
         "damaged": written.damaged,
         "fears": tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
     }
+
+
+_NAMING = ("GLOBAL", "NAME", "ATTR", "METHOD", "IMPORT_FROM")
+
+
+def _names(code: Code) -> list[str]:
+    """Return every name that the code and what is nested in it looks up, once each."""
+    found = [str(one.value) for one in code.instructions if one.name.endswith(_NAMING)]
+    for inner in code.nested:
+        found += _names(inner)
+    return list(dict.fromkeys(found))[:500]
 
 
 def _constants(code: Code) -> list[str]:

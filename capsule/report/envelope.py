@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.artifact import Artifact
     from capsule.environment import Environment
     from capsule.errors import CapsuleError
+    from capsule.inspection import Inspection
     from capsule.manifest import ArtifactFacts
     from capsule.rebuild.replaying import Replayed
     from capsule.verdict import Finding, Verdict
@@ -28,7 +29,7 @@ def envelope(command: str, results: Iterable[dict[str, Any]]) -> str:
 def result(
     path: str,
     *,
-    facts: ArtifactFacts | Artifact | None = None,
+    facts: ArtifactFacts | Artifact | Inspection | None = None,
     findings: Iterable[Finding] = (),
     error: CapsuleError | None = None,
     **more: Any,
