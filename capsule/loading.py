@@ -13,6 +13,7 @@ from capsule.environment import live_environment
 from capsule.errors import (
     ArtifactChangedError,
     CapsuleError,
+    InputError,
     OutputsDifferError,
     RestoreFailedError,
     VerdictError,
@@ -20,12 +21,13 @@ from capsule.errors import (
 from capsule.guest import kerases
 from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
+from capsule.loading_bare import load_bare
 from capsule.manifest import Probe
 from capsule.plan import make_plan
 from capsule.rebuild.replaying import replay
 from capsule.rebuild.session import given_array
 from capsule.verdict.case import keras_here
-from capsule.verdict.judging import Verdict, judge, manifest_of
+from capsule.verdict.judging import Verdict, is_bare, judge, manifest_of
 
 OTHERWISE = ("raise", "replay")
 
@@ -39,6 +41,7 @@ def load(
     trust: Iterable[str] = (),
     manifest: str | os.PathLike[str] | None = None,
     check: bool = True,
+    bind: Mapping[str, Any] | None = None,
     **what_keras_takes: Any,
 ) -> Any:
     """Return the Keras model at *path* with its functions restored.
@@ -53,9 +56,20 @@ def load(
     the same, OutputsDifferError is raised rather than a wrong model returned. A model that
     answers otherwise each time can't be compared, which a warning tells. ``check=False``
     leaves that out.
+
+    A file without a sidecar is loaded from what it tells of itself: functions restored from
+    lifted source, customary names (``K``, ``tf``, ``np``) bound to modules that have what is
+    used of them, which a warning names. *bind* gives the names that nothing defines,
+    *custom_objects* what is stored by name alone. It comes back uncompiled.
     """
     if otherwise not in OTHERWISE:
         raise CapsuleError(f"otherwise={otherwise!r}: choose {' or '.join(OTHERWISE)}")
+    if manifest is None and is_bare(path):
+        return load_bare(
+            path, dict(custom_objects or {}), bind or {}, safe_mode, trust, otherwise
+        )
+    if bind:
+        raise InputError(f"{path} has a sidecar, which says what its names stand for: no bind=")
     found = manifest_of(path, manifest)
     environment = live_environment()
     verdict = judge(Path(path), found, environment, custom_objects or ())

@@ -225,8 +225,22 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class KnownFact:
+    """How a fact of an inferred manifest is known: ``read``, ``inferred`` or ``assumed``, and why."""
+
+    subject: str
+    value: str
+    how: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """A whole sidecar. ``origin`` is ``saved`` (live objects) or ``file`` (read from it)."""
+    """A whole sidecar. ``origin`` is ``saved`` (live objects), ``file`` or ``inferred``.
+
+    ``file`` describes the environment at hand, ``inferred`` what the file tells of the one
+    that saved it; ``known`` says of an inferred fact how it is known.
+    """
 
     origin: str
     created: str
@@ -243,6 +257,7 @@ class Manifest:
     model: ModelFacts | None
     probe: Probe
     problems: tuple[str, ...] = ()
+    known: tuple[KnownFact, ...] = ()
     version: str = SCHEMA_VERSION
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -255,6 +270,8 @@ class Manifest:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("version", "warnings"):
             del data[name]
+        if not self.known:
+            del data["known"]
         data = json.loads(json.dumps(data, default=_plain))
         return {"capsule": self.version, **data}
 

@@ -122,6 +122,7 @@ class Plan:
     functions: tuple[dict[str, Any], ...]
     nodes: dict[str, Any]
     consent: Consent
+    build: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as the guest reads it."""
@@ -134,6 +135,7 @@ class Plan:
             "nodes": self.nodes,
             # Trust in functions lifts none of Keras' own guards.
             "safe_mode": not self.consent.builds,
+            "build": self.build,
         }
 
 
@@ -144,10 +146,12 @@ def make_plan(
     safe_mode: bool = True,
     trust: Iterable[str] = (),
     keras: str | None = None,
+    build: dict[str, Any] | None = None,
 ) -> Plan:
     """Return the plan for loading *artifact* with the definitions of *manifest*.
 
-    *keras* names the module of the Keras that shall load it, if not the one that saved it.
+    *keras* names the module of the Keras that shall load it, if not the one that saved it;
+    *build* brings a configuration to build in place of the file's own.
 
     Which functions there are is read from the artifact; the manifest only defines them.
     """
@@ -186,6 +190,7 @@ def make_plan(
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
         consent=Consent(tuple(planned), named or not safe_mode, not safe_mode, foreign),
+        build=build,
     )
 
 

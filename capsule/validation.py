@@ -48,7 +48,7 @@ def manifest_from_json(data: JSON) -> Manifest:
             if binding.to is not None and binding.to not in nodes:
                 raise top.bad(f"nodes[{name}].names[{index}].to", "names no node")
     return Manifest(
-        origin=top.choice("origin", ("saved", "file")),
+        origin=top.choice("origin", ("saved", "file", "inferred")),
         created=top.text("created"),
         created_by=top.text("created_by"),
         artifact=_artifact(top.object("artifact")),
@@ -63,9 +63,17 @@ def manifest_from_json(data: JSON) -> Manifest:
         model=top.optional("model", _model),
         probe=_probe(top.object("probe")),
         problems=top.texts("problems"),
+        known=top.objects("known", _known) if "known" in top.names else (),
         version=version,
         warnings=warnings,
     )
+
+
+def _known(data: Reader) -> model.KnownFact:
+    return model.KnownFact(
+        data.text("subject"), data.text("value"),
+        data.choice("how", ("read", "inferred", "assumed")), data.text("why"),
+    )  # fmt: skip
 
 
 def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import inspect
 import sys
 from typing import Any, Dict, List, Optional
 
+from .building import build
 from .digest import digest
 from .restore import RestoreError, Restorer
 from .serving import ServedModel
@@ -39,11 +40,13 @@ def load_model(
     path: str,
     custom_objects: Optional[Dict[str, Any]] = None,
     options: Optional[Dict[str, Any]] = None,
+    bound: Optional[Dict[str, Any]] = None,
 ) -> Any:
     """Load the artifact at *path* as *plan* says; returns the Keras model.
 
     Of a SavedModel it returns a ServedModel, which predicts and no more.
 
+    *bound* are live values for names that the functions use and nothing defines.
     *options* go to Keras' ``load_model`` as they are. Raises RestoreError where a
     function cannot be rebuilt, and whatever Keras raises.
     """
@@ -53,7 +56,7 @@ def load_model(
     keras = find_keras(plan["keras"])
     roots = sorted({f["node"] for f in plan["functions"] if f["node"] is not None})
     try:
-        restored = Restorer(plan["nodes"], keras).restore(roots)
+        restored = Restorer(plan["nodes"], keras, bound).restore(roots)
     except RestoreError:
         raise
     except (Exception, SystemExit) as error:
@@ -76,6 +79,8 @@ def load_model(
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
     with answering(keras, tables), scope(known):
+        if plan.get("build"):
+            return build(keras, plan["build"], path, known)
         return keras.models.load_model(path, custom_objects=known or None, **options)
 
 

@@ -31,9 +31,12 @@ _EMPTY = {"list": list, "dict": dict}
 class Restorer(object):
     """Makes what one plan defines; each definition once. *keras* is the one that will load."""
 
-    def __init__(self, nodes: Dict[str, Any], keras: Any = None) -> None:
+    def __init__(
+        self, nodes: Dict[str, Any], keras: Any = None, bound: Optional[Dict[str, Any]] = None
+    ) -> None:
         self._nodes = nodes
         self._keras = keras
+        self._given = bound or {}
         self._modules = PrivateModules(nodes)
         self._namespaces: Dict[str, Dict[str, Any]] = {}
         self._shells: Dict[str, Shell] = {}
@@ -259,6 +262,13 @@ class Restorer(object):
         keyword_defaults: Dict[str, Any] = {}
         for binding in node["names"]:
             how, variable = binding["how"], binding["name"]
+            if binding.get("missing") and variable in self._given:
+                value = self._given[variable]
+                if how in _GLOBAL:
+                    namespace[variable] = value
+                elif shell.bind is not None:
+                    shell.bind(variable, value)
+                continue
             if (
                 binding.get("missing")
                 or how in ("import", "decorator")

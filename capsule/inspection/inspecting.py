@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from capsule.artifact import identify
+from capsule.artifact import Artifact, identify
+from capsule.artifact.contents import Contents
+from capsule.artifact.files import artifact_of
 from capsule.inspection.inspected import Inspection
 from capsule.isolated import in_child
 
 READER = "capsule.inspection.reading:read_here"
+READER_OF_BOTH = "capsule.inspection.reading:read_both"
 
 
 def inspect(
@@ -30,3 +33,13 @@ def inspect(
     return Inspection.from_json(
         read_here(Path(path), form=form, size=size, sha256=sha256, disassemble=disassemble)
     )
+
+
+def inspect_with_artifact(path: str | os.PathLike[str]) -> tuple[Inspection, Artifact]:
+    """Return the inspection of the file at *path*, and the artifact as it was read for it."""
+    form, size, sha256 = identify(path)
+    options = {"form": form, "size": size, "sha256": sha256}
+    both = in_child(READER_OF_BOTH, Path(path), options)
+    contents = Contents.from_json(both["contents"])
+    artifact = artifact_of(Path(path), form, size, sha256, contents)
+    return Inspection.from_json(both["inspection"]), artifact

@@ -17,6 +17,7 @@ from capsule.inspection.fears import of_artifact, of_code, of_function
 from capsule.inspection.inspected import FunctionRead, Inspection
 from capsule.inspection.pythons import narrowed
 from capsule.inspection.troubles import troubles_of
+from capsule.inspection.vocabulary import unknown_layers
 
 FUNCTION_LIMIT = 20_000
 TEXT_LIMIT = 200
@@ -31,6 +32,18 @@ def read_here(
     """Return the inspection of the artifact at *path* as JSON data. Raises ArtifactError."""
     contents = contents_of(path, form, weights_alone=True)
     artifact = artifact_of(path, form, size, sha256, contents)
+    return _inspection(artifact, disassemble=disassemble).to_json()
+
+
+def read_both(path: Path, *, form: str, size: int, sha256: str) -> dict[str, Any]:
+    """Return the inspection, and the contents that it was made of, as JSON data."""
+    contents = contents_of(path, form, weights_alone=True)
+    artifact = artifact_of(path, form, size, sha256, contents)
+    read = _inspection(artifact, disassemble=False).to_json()
+    return {"inspection": read, "contents": contents.to_json()}
+
+
+def _inspection(artifact: Artifact, *, disassemble: bool) -> Inspection:
     known: dict[str, FunctionRead] = {}
     functions = []
     carried = artifact.functions
@@ -41,11 +54,11 @@ def read_here(
     if len(carried) > FUNCTION_LIMIT:
         unread.append(f"{len(carried) - FUNCTION_LIMIT} more functions were not read")
     fears = [fear for one in functions for fear in of_function(one)] + of_artifact(artifact)
-    inspection = Inspection(
-        path=str(path),
+    return Inspection(
+        path=str(artifact.path),
         format=artifact.format,
-        size=size,
-        sha256=sha256,
+        size=artifact.size,
+        sha256=artifact.sha256,
         keras=_short(artifact.keras_version),
         backend=_short(artifact.backend),
         python=narrowed(functions, artifact.keras_version, artifact.backend),
@@ -53,12 +66,11 @@ def read_here(
         fears=tuple(dict.fromkeys(fears)),
         layers=_layers(artifact.config),
         inputs=tuple(_inputs(artifact.config)),
-        classes=tuple(name[:TEXT_LIMIT] for name in artifact.foreign()),
+        classes=_classes(artifact),
         weights=artifact.weights,
         unread=tuple(unread),
         troubles=tuple(troubles_of(artifact)),
     )
-    return inspection.to_json()
 
 
 def _short(text: str | None) -> str | None:
@@ -166,20 +178,23 @@ def _value(value: Any) -> str:
     return repr(value)[:TEXT_LIMIT]
 
 
+def _classes(artifact: Artifact) -> tuple[str, ...]:
+    """Return the classes that are not Keras' own, as the file names them."""
+    names = {*artifact.foreign(), *unknown_layers(artifact.config)}
+    return tuple(sorted(name[:TEXT_LIMIT] for name in names))
+
+
 def _layers(config: Any) -> dict[str, int]:
-    names = (data.get("class_name") for data in objects(config) if _is_layer(data))
-    count = Counter(name[:TEXT_LIMIT] for name in names if isinstance(name, str))
+    """Return how often each class of layers occurs, the most frequent first."""
+    count: Counter[str] = Counter()
+    for data in objects(config):
+        inner = data.get("config")
+        layers = inner.get("layers") if isinstance(inner, dict) else inner
+        for layer in layers if isinstance(layers, list) else []:
+            name = layer.get("class_name") if isinstance(layer, dict) else None
+            if isinstance(name, str):
+                count[name[:TEXT_LIMIT]] += 1
     return dict(sorted(count.items(), key=lambda item: (-item[1], item[0])))
-
-
-_NO_LAYERS = ("Model", "Functional", "Sequential", "__lambda__", "__tuple__", "function")
-
-
-def _is_layer(data: dict[str, Any]) -> bool:
-    """Tell a layer of a model from the initializers and the like in its configuration."""
-    if data.get("class_name") in _NO_LAYERS or not isinstance(data.get("config"), dict):
-        return False
-    return "inbound_nodes" in data or isinstance(data["config"].get("name"), str)
 
 
 def _inputs(config: Any) -> list[Any]:

@@ -54,7 +54,7 @@ def verdict_result(path: str, verdict: Verdict) -> dict[str, Any]:
         path,
         facts=verdict.found,
         findings=verdict.findings,
-        manifest="recorded",
+        manifest="inferred" if verdict.manifest.origin == "inferred" else "recorded",
         environment=environment_json(verdict.environment),
         verdict={question: verdict.answer(question) for question in QUESTIONS},
     )

@@ -42,12 +42,15 @@ def _here(verdict: Verdict) -> str:
     return ", ".join(parts)
 
 
+_TOLD = {"saved": "saved with", "file": "described with", "inferred": "not captured; likely"}
+
+
 def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     """Give the lines of a verdict: the three answers, why, and what to type."""
     name = verdict.artifact.name
     width = max(len(name), 4) + 3
     where = "here" if verdict.environment.kind == "live" else "there"
-    told = "saved with" if verdict.manifest.origin == "saved" else "described with"
+    told = _TOLD[verdict.manifest.origin]
     yield f"{name:<{width}}{told} {saved_with(verdict.manifest)}"
     yield f"{where:<{width}}{_here(verdict)}"
     for warning in verdict.manifest.warnings:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from capsule.artifact import identify
+from capsule.artifact import Artifact, identify
 from capsule.environment import Environment, environment_here
 from capsule.errors import ManifestError
+from capsule.inspection import Inspection
+from capsule.inspection.inferring import inferred
+from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.manifest import ArtifactFacts, Manifest
 from capsule.sidecar import read_manifest, sidecar_path
+from capsule.verdict.bare import bare_findings
 from capsule.verdict.case import Case
 from capsule.verdict.finding import QUESTIONS, Finding
 from capsule.verdict.fit import of_environment
@@ -78,6 +83,21 @@ def judge(
     return Verdict(path, manifest, environment, tuple(findings), found=found, **answers)
 
 
+def judge_bare(
+    path: Path, inspection: Inspection, artifact: Artifact, environment: Environment,
+    given: Iterable[str] = (), bound: Mapping[str, Any] | None = None,
+) -> Verdict:  # fmt: skip
+    """Return the verdict for a file without a sidecar, from what it tells of itself."""
+    found = ArtifactFacts(path.name, artifact.format, artifact.size, artifact.sha256)
+    names = set(bound or {})
+    findings = bare_findings(inspection, artifact, environment, set(given), names)
+    answers = {question: _answer(findings, question) for question in QUESTIONS}
+    if answers["same"] != "no":
+        answers["same"] = "no" if answers["capsule"] == "no" else "unknown"
+    manifest = inferred(inspection, artifact, bind=bound)
+    return Verdict(path, manifest, environment, tuple(findings), found=found, **answers)
+
+
 def _answer(findings: list[Finding], question: str) -> str:
     severities = {finding.severity for finding in findings if question in finding.decides}
     return "no" if "fatal" in severities else "unknown" if "warning" in severities else "yes"
@@ -125,8 +145,18 @@ def verify(
 ) -> Verdict:
     """Compare the environment here (or that of the interpreter *python*) with a manifest.
 
+    A file without a sidecar is judged by what it tells of itself, which is never a yes.
+
     Runs nothing of the model and imports no framework. Raises ArtifactError,
     ManifestError or EnvironmentUnknownError on input that can't be read.
     """
+    if manifest is None and is_bare(path):
+        inspection, artifact = inspect_with_artifact(path)
+        return judge_bare(Path(path), inspection, artifact, environment_here(python))
     sidecar = manifest_of(path, manifest)
     return judge(Path(path), sidecar, environment_here(python))
+
+
+def is_bare(path: str | os.PathLike[str]) -> bool:
+    """Tell whether the artifact at *path* is there and has no sidecar beside it."""
+    return os.path.exists(path) and not sidecar_path(Path(path)).exists()

@@ -1,0 +1,36 @@
+"""A model built from a configuration that a plan brings, and its weights from the file.
+
+For files that the Keras at hand does not load as they are: an architecture alone, or a
+configuration that was put in its words.
+"""
+
+import importlib
+import json
+from typing import Any, Dict
+
+
+def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) -> Any:
+    """Return the model of ``told["config"]``, with the weights of *path* if ``told["weights"]``.
+
+    *known* are the custom objects. Without weights in the file they are fresh ones.
+    """
+    if not hasattr(keras, "ops"):
+        model = keras.models.model_from_json(json.dumps(told["config"]), custom_objects=known)
+        if told["weights"]:
+            model.load_weights(path)
+        return model
+    saving = _legacy(keras, "saving_utils")
+    options = _legacy(keras, "saving_options")
+    with options.keras_option_scope(use_legacy_config=True):
+        model = saving.model_from_config(told["config"], custom_objects=known)
+    if told["weights"]:
+        h5py = importlib.import_module("h5py")
+        with h5py.File(path, "r") as file:
+            group = file["model_weights"] if "model_weights" in file else file
+            _legacy(keras, "legacy_h5_format").load_weights_from_hdf5_group(group, model)
+    return model
+
+
+def _legacy(keras: Any, name: str) -> Any:
+    """Return Keras 3's module *name* for the files of Keras 2, which has no public name."""
+    return importlib.import_module("%s.src.legacy.saving.%s" % (keras.__name__, name))

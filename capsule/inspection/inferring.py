@@ -1,0 +1,222 @@
+"""A manifest of a file that was never captured: each fact says how it is known.
+
+``read`` stands in the file; ``inferred`` follows from what stands there; ``assumed`` is
+what anybody would guess, and may be wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import platform as running
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from capsule import __version__
+from capsule.artifact import Artifact
+from capsule.errors import InputError
+from capsule.guest import values
+from capsule.guest.digest import code_bytes
+from capsule.inspection.inspected import FunctionRead, Inspection
+from capsule.inspection.reading import ALIASES
+from capsule.inspection.releases import Release, release_of
+from capsule.manifest import (
+    ArtifactFacts,
+    Binding,
+    CarriedFunction,
+    Code,
+    KerasFacts,
+    KnownFact,
+    Manifest,
+    ModelFacts,
+    Node,
+    PlatformFacts,
+    Probe,
+    PythonFacts,
+)
+
+MAGIC = {"2.7": 62211, "3.4": 3310, "3.5": 3351, "3.6": 3379, "3.7": 3394, "3.8": 3413,
+         "3.9": 3425, "3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571,
+         "3.14": 3627}  # fmt: skip
+
+
+def inferred(
+    inspection: Inspection,
+    artifact: Artifact,
+    *,
+    bind: Mapping[str, Any] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Return the manifest that *inspection* allows to make of *artifact*.
+
+    *bind* gives values for names that nothing in the file defines; *aliases* says which
+    module a customary name stands for, where that is known better than by custom.
+    Raises InputError for a name in *bind* that no function uses.
+    """
+    given = dict(bind or {})
+    used = {name for one in inspection.functions for name in (*one.uses, *one.freevars)}
+    for name in given:
+        if name not in used:
+            told = ", ".join(sorted(used)) or "no names"
+            raise InputError(f"nothing in {inspection.path} uses {name}; its functions use {told}")
+    meant = {**ALIASES, **(aliases or {})}
+    nodes: dict[str, Node] = {}
+    functions = []
+    carried = artifact.functions
+    for read, found in zip(inspection.functions, carried):
+        name: str | None = None
+        if read.key is not None and read.unread is None:
+            name = f"{read.label}:{read.role}"
+            if name in nodes:
+                name += f":{read.key[-12:]}"
+            nodes[name] = _node(read, found.code or "", given, meant, nodes)
+        functions.append(
+            CarriedFunction(
+                read.where, found.role, read.name, read.encoding, read.key, read.code_sha256,
+                bool(read.defaults), bool(read.closure), read.module, name,
+                read.damaged is not None,
+            )
+        )  # fmt: skip
+    release = release_of(inspection.keras)
+    python = inspection.python.highest or (release.pythons[1] if release else "3.11")
+    return Manifest(
+        origin="inferred",
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        created_by=f"capsule {__version__}",
+        artifact=ArtifactFacts(artifact.path.name, artifact.format, artifact.size, artifact.sha256),
+        python=PythonFacts("cpython", f"{python}.0", MAGIC.get(python, 0), ""),
+        platform=PlatformFacts(running.system(), running.machine()),
+        keras=_keras(inspection, release),
+        settings=None,
+        environment_variables={},
+        distributions=(),
+        functions=tuple(functions),
+        nodes=nodes,
+        model=ModelFacts("unknown", doubts=tuple(told for _, told in inspection.troubles)),
+        probe=Probe(skipped="nothing was recorded when the model was saved"),
+        problems=tuple(inspection.unread),
+        known=tuple(_known(inspection, release, given, meant)),
+    )
+
+
+def on_python(manifest: Manifest, version: str) -> Manifest:
+    """Return *manifest* for a Python of that full version, which was chosen to replay it on."""
+    minor = ".".join(version.split(".")[:2])
+    python = PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
+    return replace(manifest, python=python)
+
+
+def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None:
+    if release is None:
+        return None
+    distribution = "keras" if release.module == "keras" else "tensorflow-cpu"
+    backend = (inspection.backend or "tensorflow").lower()
+    return KerasFacts(
+        release.module, release.version, distribution, backend,
+        release.tensorflow if backend == "tensorflow" else None,
+        "tensorflow-cpu" if backend == "tensorflow" else backend,
+    )  # fmt: skip
+
+
+def _node(
+    read: FunctionRead, code: str, given: Mapping[str, Any], meant: Mapping[str, str],
+    nodes: dict[str, Node],
+) -> Node:  # fmt: skip
+    names = [*_bindings(read, given, meant, nodes), *_kept(read)]
+    lifted = read.source
+    python = read.pythons[-1] if len(read.pythons) == 1 else ""
+    text = None if lifted else base64.b64encode(code_bytes(code)).decode("ascii")
+    return Node(
+        kind="lambda" if read.kind == "lambda" else "function",
+        module="__main__",
+        qualname=read.name,
+        namespace="__main__",
+        origin="main",
+        source=lifted,
+        reason=None if lifted else f"not lifted: {read.stopped}",
+        lifted=lifted is not None,
+        code=None if lifted else Code(read.code_sha256 or "", MAGIC.get(python, 0), text),
+        names=tuple(names),
+    )
+
+
+def _bindings(
+    read: FunctionRead, given: Mapping[str, Any], meant: Mapping[str, str], nodes: dict[str, Node]
+) -> Iterator[Binding]:
+    """Give what each name of a function stands for: a given value, a module, or nothing."""
+    closed = dict(zip(read.freevars, read.closure or ()))
+    for name in (*read.uses, *read.freevars):
+        how = "closure" if name in read.freevars else "global"
+        chains = read.uses.get(name, ())
+        if name in given:
+            yield _given(name, how, given[name], chains, nodes)
+        elif name in closed:
+            yield Binding(name, how, value=values.encode(_plain(closed[name])))
+        elif name in meant and (name not in read.missing or how == "closure"):
+            yield Binding(name, how, to=_module(meant[name], nodes), attributes=chains)
+        elif name in read.missing:
+            yield Binding(name, how, missing=True, attributes=chains)
+    for module in read.imports:
+        yield Binding(module, "import", to=_module(module, nodes))
+
+
+def _given(
+    name: str, how: str, value: Any, chains: tuple[str, ...], nodes: dict[str, Node]
+) -> Binding:
+    if isinstance(value, ModuleType):
+        return Binding(name, how, to=_module(value.__name__, nodes), attributes=chains)
+    encoded = values.encode(value)
+    if values.is_opaque(encoded):
+        # Something alive: it is handed over when the model is loaded in this process.
+        return Binding(name, how, missing=True, attributes=chains)
+    return Binding(name, how, value=encoded)
+
+
+def _module(name: str, nodes: dict[str, Node]) -> str:
+    nodes.setdefault(name, Node(kind="module", origin="distribution"))
+    return name
+
+
+def _kept(read: FunctionRead) -> Iterator[Binding]:
+    """Give the defaults that Keras wrote: positional ones, the last of the arguments."""
+    if not isinstance(read.defaults, list):
+        return
+    for place, value in enumerate(read.defaults):
+        yield Binding(f"default_{place}", "default", value=values.encode(_plain(value)))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that Keras wrote as JSON as it was: lists were tuples nowhere for sure."""
+    if isinstance(value, dict) and value.get("type") == "ndarray":
+        return value.get("value")
+    return value
+
+
+def _known(
+    inspection: Inspection, release: Release | None, given: Mapping[str, Any],
+    meant: Mapping[str, str],
+) -> Iterator[KnownFact]:  # fmt: skip
+    if inspection.keras is not None:
+        yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
+    if inspection.backend is not None:
+        yield KnownFact("backend", inspection.backend, "read", "it stands in the file")
+    else:
+        yield KnownFact("backend", "tensorflow", "assumed", "the file does not tell")
+    python = inspection.python
+    if python.lowest is not None:
+        both = f"{python.lowest} to {python.highest}"
+        yield KnownFact("python", both, "inferred", "; ".join(python.evidence))
+    for one in inspection.functions:
+        if one.source is not None:
+            yield KnownFact(one.label, one.source, "inferred", "lifted from its bytecode")
+    for name in sorted({name for one in inspection.functions for name in one.uses}):
+        if name in given:
+            yield KnownFact(name, str(given[name])[:80], "assumed", "given by whoever loads it")
+        elif name in meant:
+            yield KnownFact(name, meant[name], "assumed", "what everybody calls so")
+    if release is not None:
+        why = f"as of {release.date}" + (
+            f"; it reads what Keras {release.reads} wrote" if release.reads else "")  # fmt: skip
+        yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)

@@ -1,0 +1,186 @@
+"""Configurations of Keras 1 and 2 in the words of Keras 3, where the meaning is certain.
+
+What isn't certain (another formula under the same name, weights in another order) is
+refused with the reason: such a model goes to the Keras that wrote it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from capsule.inspection.keras_1 import RENAMED, in_words_of_keras_2
+from capsule.inspection.untranslatable import Untranslatable
+
+__all__ = ["Untranslatable", "translated"]
+
+Config = dict[str, Any]
+
+# What Keras 3 computes otherwise under the same name, or reads in another order.
+_OTHERWISE = {
+    "CuDNNLSTM": "its weights are in the order of a GPU",
+    "CuDNNGRU": "its weights are in the order of a GPU",
+    "TFOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    "SlicingOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    "TensorFlowOpLayer": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    "ClassMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    "InstanceMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    "ConvLSTM2D": "its activation hard_sigmoid is another function in Keras 3",
+    "LocallyConnected1D": "Keras 3 has no such layer",
+    "LocallyConnected2D": "Keras 3 has no such layer",
+    "ThresholdedReLU": "Keras 3 has no such layer",
+}  # fmt: skip
+# Keys that Keras 3's constructors don't take, with the values under which nothing is lost.
+_DROPPED: dict[str, dict[str, tuple[Any, ...]]] = {
+    "LSTM": {"time_major": (False, None)},
+    "GRU": {"time_major": (False, None)},
+    "SimpleRNN": {"time_major": (False, None)},
+    "RNN": {"time_major": (False, None)},
+    "BatchNormalization": {"renorm": (False, None), "fused": (True, False, None),
+                           "virtual_batch_size": (None,), "adjustment": (None,)},
+    "Conv2DTranspose": {"groups": (1,)},
+    "Conv1DTranspose": {"groups": (1,)},
+    "Conv3DTranspose": {"groups": (1,)},
+    "InputLayer": {"ragged": (False, None)},
+}  # fmt: skip
+_FREELY_DROPPED = {
+    "SeparableConv1D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+    "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+    "DepthwiseConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint",
+                        "filters"),
+}  # fmt: skip
+_NO_LAYER = ("Functional", "Sequential", "__lambda__", "__tuple__")
+
+
+def translated(config: Any, version: str | None) -> Config:
+    """Return the configuration of a model as Keras 3 reads it.
+
+    *version* is the Keras that wrote it. Raises Untranslatable with the reason.
+    """
+    whole: Config = copy.deepcopy(config)
+    first = (version or "").startswith("1.") or (not version and _in_words_of_keras_1(whole))
+    return _model(whole, first=first)
+
+
+def _in_words_of_keras_1(config: Any) -> bool:
+    layers = _layers(config)
+    return any(layer.get("class_name") in RENAMED for layer in layers)
+
+
+def _layers(config: Config) -> list[Config]:
+    inner = config.get("config")
+    found = inner.get("layers") if isinstance(inner, dict) else inner
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _model(model: Config, *, first: bool) -> Config:
+    """Translate one model: its class, then each of its layers."""
+    inner = model.get("config")
+    layers = [_layer(layer, first=first) for layer in _layers(model)]
+    if model.get("class_name") == "Sequential":
+        name = inner.get("name") if isinstance(inner, dict) else None
+        made: Config = {"layers": _with_input(layers)}
+        if isinstance(name, str):
+            made["name"] = name
+        return {"class_name": "Sequential", "config": made}
+    if not isinstance(inner, dict):
+        raise Untranslatable(f"{model.get('class_name')} has no configuration")
+    kept = {key: value for key, value in inner.items() if key in ("name", "trainable")}
+    sides = {key: inner.get(key) for key in ("input_layers", "output_layers")}
+    return {"class_name": "Functional", "config": {**kept, "layers": layers, **sides}}
+
+
+def _with_input(layers: list[Config]) -> list[Config]:
+    """Let a Sequential begin with an input layer, and no other layer tell its input's shape."""
+    shape = None
+    for layer in layers:
+        told = layer["config"].pop("batch_input_shape", None)
+        shape = shape or told
+    if layers and layers[0]["class_name"] not in ("InputLayer", "Sequential", "Functional"):
+        if shape is None:
+            return layers
+        dtype = layers[0]["config"].get("dtype")
+        start = {"batch_shape": shape, "name": f"{layers[0]['config'].get('name', 'model')}_input",
+                 "dtype": dtype if isinstance(dtype, str) else "float32"}  # fmt: skip
+        layers.insert(0, {"class_name": "InputLayer", "config": start})
+    return layers
+
+
+def _layer(layer: Config, *, first: bool) -> Config:
+    """Translate one layer of a model, which may be a model or wrap another layer."""
+    name = layer.get("class_name")
+    if not isinstance(name, str) or not isinstance(layer.get("config"), (dict, list)):
+        raise Untranslatable("a layer without a class or a configuration")
+    if _layers(layer) or name in ("Model", "Functional", "Sequential"):
+        own = layer.get("name")
+        inner = _model(layer, first=first)
+        rest: Config = {k: v for k, v in layer.items() if k in ("name", "inbound_nodes")}
+        if isinstance(own, str):
+            inner["config"].setdefault("name", own)
+        return {**inner, **rest}
+    config: Config = dict(layer["config"])
+    if first:
+        name, config = in_words_of_keras_2(name, config)
+    if name in _OTHERWISE:
+        raise Untranslatable(f"{config.get('name', name)} is a {name}: {_OTHERWISE[name]}")
+    for key, value in list(config.items()):
+        if key in ("activation", "recurrent_activation") and value == "hard_sigmoid":
+            raise Untranslatable(
+                f"{config.get('name', name)} uses hard_sigmoid, which is another function in Keras 3"
+            )
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            if key in ("layer", "cell", "backward_layer"):
+                config[key] = _layer(value, first=first)
+            else:
+                _settle(value)
+    return {**layer, "class_name": name, "config": _words(name, config)}
+
+
+def _words(name: str, config: Config) -> Config:
+    for key in _FREELY_DROPPED.get(name, ()):
+        config.pop(key, None)
+    for key, harmless in _DROPPED.get(name, {}).items():
+        if key in config and config[key] not in harmless:
+            raise Untranslatable(f"{config.get('name', name)} has {key}={config[key]!r}")
+        config.pop(key, None)
+    change = _CHANGED.get(name)
+    if change is not None:
+        change(config)
+    if name != "InputLayer" and isinstance(config.get("dtype"), dict):
+        config.pop("dtype")
+    return config
+
+
+def _settle(value: Config) -> None:
+    """Say an initializer as Keras 3 does."""
+    if value.get("class_name") == "VarianceScaling" and value["config"].get("distribution") == "normal":
+        value["config"]["distribution"] = "truncated_normal"
+
+
+def _input(config: Config) -> None:
+    if "batch_input_shape" in config:
+        config["batch_shape"] = config.pop("batch_input_shape")
+    config.pop("input_dtype", None)
+
+
+def _normalization(config: Config) -> None:
+    axis = config.get("axis")
+    if isinstance(axis, list):
+        if len(axis) != 1:
+            raise Untranslatable(f"{config.get('name')} normalizes several axes")
+        config["axis"] = axis[0]
+
+
+def _leaky(config: Config) -> None:
+    if "alpha" in config:
+        config["negative_slope"] = config.pop("alpha")
+
+
+def _gru(config: Config) -> None:
+    config.setdefault("reset_after", False)  # as it was before there was a choice
+
+
+_CHANGED: dict[str, Callable[[Config], None]] = {
+    "InputLayer": _input, "BatchNormalization": _normalization, "LeakyReLU": _leaky, "GRU": _gru,
+}  # fmt: skip
