@@ -1,6 +1,7 @@
 """The command line: parses, calls the library, prints. Nothing else."""
 
 import functools
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,9 @@ def save(
     probe: Annotated[bool, typer.Option(help="Record inputs and outputs of each model.")] = True,
     source: Annotated[bool, typer.Option(help="Keep the source text of functions.")] = True,
     values: Annotated[bool, typer.Option(help="Keep the plain values that functions use.")] = True,
+    inferred: Annotated[
+        bool, typer.Option("--inferred", help="Of ARTIFACT: what the file tells, not this Python.")
+    ] = False,
     python: Interpreter = None,
 ) -> None:
     """Run a training script under the save hook, or describe an existing model file.
@@ -100,7 +104,7 @@ def save(
     if module is None and is_artifact(words[0]):
         if len(words) > 1:
             raise CapsuleError(f"{words[0]} is a model file: nothing may follow it")
-        saved = describe_artifact(words[0], python)
+        saved = describe_artifact(words[0], python, inferred=inferred)
         print(escaped(text.saved_line(saved)))
         return
     run = run_under_hook(words, module=module, probe=probe, source=source, values=values)
@@ -226,6 +230,10 @@ def replay(
         str, typer.Option(help="model: what it reaches; all: every captured distribution.")
     ] = "model",
     backend: Annotated[str, typer.Option(help="uv or pip-tools.")] = "uv",
+    bind: Annotated[
+        Optional[list[str]],
+        typer.Option("--bind", metavar="NAME=JSON", help="A value for a name of a bare file's."),
+    ] = None,
     python: Interpreter = None,
     manifest: Sidecar = None,
     as_json: AsJson = False,
@@ -263,6 +271,7 @@ def replay(
                 python=python,
                 scope=scope,
                 backend=backend,
+                bind=dict(_bound(word) for word in bind or ()),
                 progress=progress,
             )
         print(text.listing(text.replay_lines(rebuilt)), file=out)
@@ -291,6 +300,16 @@ def replay(
     if comparison is None:
         raise typer.Exit(2 if check else 0)
     raise typer.Exit(0 if comparison["agrees"] else 1)
+
+
+def _bound(word: str) -> tuple[str, Any]:
+    name, equals, text = word.partition("=")
+    try:
+        if equals and name.isidentifier():
+            return name, json.loads(text)
+    except ValueError:
+        pass
+    raise CapsuleError(f"--bind takes NAME=JSON, such as im_size=64, not {word!r}")
 
 
 def _format(form: str, as_json: bool) -> str:

@@ -65,9 +65,7 @@ def load(
     if otherwise not in OTHERWISE:
         raise CapsuleError(f"otherwise={otherwise!r}: choose {' or '.join(OTHERWISE)}")
     if manifest is None and is_bare(path):
-        return load_bare(
-            path, dict(custom_objects or {}), bind or {}, safe_mode, trust, otherwise
-        )
+        return load_bare(path, dict(custom_objects or {}), bind or {}, safe_mode, trust, otherwise)
     if bind:
         raise InputError(f"{path} has a sidecar, which says what its names stand for: no bind=")
     found = manifest_of(path, manifest)

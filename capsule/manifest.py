@@ -226,7 +226,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class KnownFact:
-    """How a fact of an inferred manifest is known: ``read``, ``inferred`` or ``assumed``, and why."""
+    """How an inferred manifest knows a fact: ``read``, ``inferred`` or ``assumed``, and why."""
 
     subject: str
     value: str

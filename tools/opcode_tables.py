@@ -43,7 +43,7 @@ def told():
     if not isinstance(entries, dict):
         entries = {opcode.opname[i]: n for i, n in enumerate(entries)}
     caches = {name: n for name, n in entries.items() if n and name in names}
-    return "%d.%d" % sys.version_info[:2], {"opcodes": names, "caches": caches}
+    return "{}.{}".format(*sys.version_info[:2]), {"opcodes": names, "caches": caches}
 
 
 def with_documented(table):

@@ -22,9 +22,9 @@ from capsule.artifact.carried import (
     lambda_arguments,
     objects,
 )
+from capsule.artifact.contents import Contents
 from capsule.artifact.json_file import looks_like_json, read_json
 from capsule.artifact.saved_model import identify_folder, read_saved_model
-from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
 from capsule.isolated import in_child
 

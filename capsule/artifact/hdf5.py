@@ -17,7 +17,6 @@ from capsule.artifact.contents import Contents
 from capsule.errors import ArtifactError
 from capsule.guest.digest import digest
 
-
 NAME_LIMIT = 1024
 
 
@@ -40,7 +39,8 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
     except Exception as error:  # noqa: BLE001 - a parser fed a damaged file fails in any way
         if notes:
             raise ArtifactError(
-                f"{path} links into another file: {notes[0][1]}; no Keras writes that, don't load it",
+                f"{path} links into another file: {notes[0][1]};"
+                " no Keras writes that, don't load it",
                 code="external-link",
             ) from None
         told = f"{type(error).__name__}: {error}"

@@ -12,7 +12,6 @@ from capsule.errors import ArtifactError
 SIZE_LIMIT = 64 * 1024 * 1024
 
 
-
 def looks_like_json(head: bytes) -> bool:
     """Tell whether a file that begins with *head* may be JSON."""
     bare = head.lstrip(b"\xef\xbb\xbf \t\r\n")

@@ -82,7 +82,8 @@ def read_saved_model(folder: Path) -> Contents:
         operations = {*messages(graph, 2, 2, 1, 2), *messages(graph, 2, 2, 2, 1, 3, 2)}
         kinds = {operation.decode("utf-8", "replace") for operation in operations}
         notes += [
-            ("graph-reaches", f"{kind} {_REACHING[kind]}") for kind in sorted(kinds & set(_REACHING))
+            ("graph-reaches", f"{kind} {_REACHING[kind]}")
+            for kind in sorted(kinds & set(_REACHING))
         ]
         config = _metadata(folder / METADATA)
     except ProtobufError as error:

@@ -92,7 +92,9 @@ def record_model(
             problems.append(f"{what} could not be captured: {type(error).__name__}: {error}")
             return otherwise
 
-    artifact = attempt("the file's own configuration", lambda: open_artifact(path, isolated=False), None)
+    # This process wrote it: nothing in it is to be feared.
+    own = functools.partial(open_artifact, path, isolated=False)
+    artifact = attempt("the file's own configuration", own, None)
     if artifact is None:
         form, size, sha256 = identify(path)
         artifact = Artifact(Path(path), form, size, sha256, None, None, None, None)

@@ -19,10 +19,12 @@ from capsule.capture.hook import hooked
 from capsule.capture.recording import record_file
 from capsule.capture.writing import Saved, print_report
 from capsule.errors import CapsuleError
+from capsule.inspection.inferring import inferred as manifest_inferred
+from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.sidecar import sidecar_path, write_manifest
 from capsule.verdict.rules import findings_at_save
 
-SUFFIXES = (".h5", ".hdf5", ".keras")
+SUFFIXES = (".h5", ".hdf5", ".keras", ".json")
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ def is_artifact(target: str) -> bool:
 
 
 def describe_artifact(
-    target: str | os.PathLike[str], python: str | os.PathLike[str] | None = None
+    target: str | os.PathLike[str],
+    python: str | os.PathLike[str] | None = None,
+    *,
+    inferred: bool = False,
 ) -> Saved:
     """Write a sidecar for an existing artifact, from the present environment.
 
+    *inferred*: from what the file tells of the environment that saved it.
     Raises CapsuleError where one is there already: it may have been made from live objects.
     """
     path = Path(target)
@@ -60,6 +66,11 @@ def describe_artifact(
             f"{sidecar} exists already; delete it first if it is to be made anew",
             code="sidecar-exists",
         )
+    if inferred:
+        inspection, artifact = inspect_with_artifact(path)
+        manifest = manifest_inferred(inspection, artifact)
+        write_manifest(manifest, sidecar)
+        return Saved(os.fspath(path), manifest, ())
     manifest = record_file(path, python)
     write_manifest(manifest, sidecar)
     return Saved(os.fspath(path), manifest, findings_at_save(manifest))

@@ -37,7 +37,8 @@ _BUILTINS = {
     "compile": "makes code at run time", "execfile": "runs a file", "open": "opens files",
     "file": "opens files", "__import__": "imports", "input": "asks on the terminal",
     "breakpoint": "stops in a debugger", "globals": "reaches every global name",
-    "vars": "reaches an object's inside", "delattr": "changes objects", "setattr": "changes objects",
+    "vars": "reaches an object's inside", "delattr": "changes objects",
+    "setattr": "changes objects",
     "memoryview": "reaches memory", "exit": "ends the process", "quit": "ends the process",
 }  # fmt: skip
 _INSIDE = {"__globals__", "__builtins__", "__subclasses__", "__bases__", "__base__", "__mro__",
@@ -148,7 +149,9 @@ def of_function(function: FunctionRead) -> Iterator[Fear]:
     for code, grade, message in function.fears:
         yield Fear(code, grade, message, reach)
     if function.unread is not None:
-        yield Fear("unread", MIDDLE, "its code could not be read, so nothing is claimed of it", reach)
+        yield Fear(
+            "unread", MIDDLE, "its code could not be read, so nothing is claimed of it", reach
+        )
     elif function.kind == "by-name":
         yield from _by_name(function, reach)
 
@@ -172,7 +175,9 @@ def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Fear]:
 def of_artifact(artifact: Artifact) -> list[Fear]:
     """Return what is to be feared of the file and of its configuration."""
     found = [
-        Fear(code, MIDDLE if "files" in told and code == "graph-reaches" else HIGH, told, ("model",))
+        Fear(
+            code, MIDDLE if "files" in told and code == "graph-reaches" else HIGH, told, ("model",)
+        )
         for code, told in artifact.notes
         if code in ("external-link", "duplicate-member", "path-escapes", "graph-reaches")
     ]

@@ -57,10 +57,10 @@ def inferred(
     """
     given = dict(bind or {})
     used = {name for one in inspection.functions for name in (*one.uses, *one.freevars)}
-    for name in given:
-        if name not in used:
+    for asked in given:
+        if asked not in used:
             told = ", ".join(sorted(used)) or "no names"
-            raise InputError(f"nothing in {inspection.path} uses {name}; its functions use {told}")
+            raise InputError(f"nothing in {inspection.path} uses {asked}; its functions use {told}")
     meant = {**ALIASES, **(aliases or {})}
     nodes: dict[str, Node] = {}
     functions = []

@@ -12,9 +12,9 @@ class FunctionRead:
 
     ``where`` are layer names from the model down; ``kind`` is lambda, def, by-name or class.
     ``pythons`` are the minor versions that may have written it, oldest first; ``names`` all
-    that its code names; ``uses`` its global names with the attribute chains taken of each; ``missing`` the names that nothing
-    in the file defines. ``source`` is lifted, or None and ``stopped`` says where; ``reaches``
-    what it takes of modules; ``damaged`` what was put right before reading; ``unread`` why
+    that its code names; ``uses`` its global names with the attribute chains taken of each;
+    ``missing`` the names that nothing in the file defines. ``source`` is lifted, or None and
+    ``stopped`` says where; ``damaged`` what was put right before reading; ``unread`` why
     nothing could be told. ``listing`` are its instructions, if they were asked for.
     """
 

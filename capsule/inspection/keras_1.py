@@ -92,7 +92,7 @@ def _merge(label: str, config: Config) -> tuple[str, Config]:
     mode = config.get("mode")
     if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str):
         raise Untranslatable(f"{label} merges by a function")
-    kind = str(certain(label, "mode", mode, dict(_MERGES)))
+    kind = str(certain(label, "mode", mode, {**_MERGES}))
     kept: Config = {key: value for key, value in config.items() if key in ("name", "trainable")}
     if kind == "Concatenate":
         kept["axis"] = config.get("concat_axis", -1)

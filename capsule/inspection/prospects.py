@@ -66,7 +66,9 @@ def _load(inspection: Inspection) -> Prospect:
     command = f'capsule.load("{name}", {"".join(g + ", " for g in given)}safe_mode=False)'
     if given:
         what = [*asked, *(_called(one) for one in by_name), *inspection.classes]
-        return Prospect("capsule.load", "perhaps", f"given {', '.join(dict.fromkeys(what))}", command)
+        return Prospect(
+            "capsule.load", "perhaps", f"given {', '.join(dict.fromkeys(what))}", command
+        )
     restored = [one for one in inspection.functions if one.key is not None]
     why = f"{_several(restored)} restored from lifted source" if restored else "nothing to restore"
     return Prospect("capsule.load", "perhaps", why, command)

@@ -128,7 +128,7 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
         "uses": names,
         "freevars": code.free,
         "imports": tuple(sorted({one.module for one in uses.imports})),
-        "missing": tuple([*unknown, *bare]),
+        "missing": (*unknown, *bare),
         "constants": tuple(_constants(code)),
         "source": lifted.text,
         "stopped": lifted.stopped,
@@ -165,8 +165,8 @@ def _listing(code: Code, indent: str = "") -> list[str]:
     for one in code.instructions:
         value = "" if one.value is None else _value(one.value)
         argument = "" if one.argument is None else str(one.argument)
-        lines.append(f"{indent}{one.line or '':>5} {one.offset:>6} {one.name:<26} {argument:>4} {value}"
-                     .rstrip())  # fmt: skip
+        place = f"{one.line or '':>5} {one.offset:>6}"
+        lines.append(f"{indent}{place} {one.name:<26} {argument:>4} {value}".rstrip())
     for inner in code.nested:
         lines += _listing(inner, indent + "    ")
     return lines

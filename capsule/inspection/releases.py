@@ -90,7 +90,7 @@ def written_on(version: str | None, backend: str | None) -> tuple[tuple[str, str
     if numbers[0] >= 3:
         if minor not in _KERAS3:
             return (("3.11", "3.14"), f"Keras {version}")
-        tensorflow, lowest = _KERAS3[minor]
+        lowest = _KERAS3[minor][1]
         newest = "3.13" if (backend or "tensorflow") == "tensorflow" else "3.14"
         return ((lowest, newest), f"Keras {version} over {backend or 'TensorFlow'}")
     if numbers[0] == 1 or (numbers < (2, 3, 2) and not version.endswith("-tf")):

@@ -7,7 +7,7 @@ refused with the reason: such a model goes to the Keras that wrote it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from capsule.inspection.keras_1 import RENAMED, in_words_of_keras_2
@@ -80,15 +80,45 @@ def _model(model: Config, *, first: bool) -> Config:
     layers = [_layer(layer, first=first) for layer in _layers(model)]
     if model.get("class_name") == "Sequential":
         name = inner.get("name") if isinstance(inner, dict) else None
-        made: Config = {"layers": _with_input(layers)}
-        if isinstance(name, str):
-            made["name"] = name
+        label = name if isinstance(name, str) else "sequential"
+        made: Config = {"name": label, "layers": _with_input(layers)}
         return {"class_name": "Sequential", "config": made}
     if not isinstance(inner, dict):
         raise Untranslatable(f"{model.get('class_name')} has no configuration")
     kept = {key: value for key, value in inner.items() if key in ("name", "trainable")}
     sides = {key: inner.get(key) for key in ("input_layers", "output_layers")}
+    _renumber(layers, sides)
     return {"class_name": "Functional", "config": {**kept, "layers": layers, **sides}}
+
+
+def _renumber(layers: list[Config], sides: Config) -> None:
+    """Count the calls of an inner model from 0.
+
+    Up to Keras 2 an inner model counted its own making as its first call; in Keras 3 it
+    doesn't.
+    """
+    inner = {layer.get("name") or layer["config"].get("name") for layer in layers if _layers(layer)}
+    places = list(_references([layer.get("inbound_nodes") for layer in layers]))
+    places += list(_references(list(sides.values())))
+    for name in inner:
+        own = [place for place in places if place[0] == name]
+        first = min((place[1] for place in own), default=0)
+        for place in own:
+            place[1] -= first
+
+
+def _references(data: Any) -> Iterator[list[Any]]:
+    """Give each ``[layer, call, tensor, …]`` in *data*, to be changed in place."""
+    waiting = [data]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            plain = len(one) >= 3 and isinstance(one[0], str)
+            if plain and all(type(part) is int for part in one[1:3]):
+                yield one
+            waiting += [part for part in one if isinstance(part, (list, dict))]
 
 
 def _with_input(layers: list[Config]) -> list[Config]:
@@ -126,9 +156,8 @@ def _layer(layer: Config, *, first: bool) -> Config:
         raise Untranslatable(f"{config.get('name', name)} is a {name}: {_OTHERWISE[name]}")
     for key, value in list(config.items()):
         if key in ("activation", "recurrent_activation") and value == "hard_sigmoid":
-            raise Untranslatable(
-                f"{config.get('name', name)} uses hard_sigmoid, which is another function in Keras 3"
-            )
+            label = config.get("name", name)
+            raise Untranslatable(f"{label} uses hard_sigmoid, another function in Keras 3")
         if isinstance(value, dict) and isinstance(value.get("config"), dict):
             if key in ("layer", "cell", "backward_layer"):
                 config[key] = _layer(value, first=first)
@@ -154,7 +183,10 @@ def _words(name: str, config: Config) -> Config:
 
 def _settle(value: Config) -> None:
     """Say an initializer as Keras 3 does."""
-    if value.get("class_name") == "VarianceScaling" and value["config"].get("distribution") == "normal":
+    if (
+        value.get("class_name") == "VarianceScaling"
+        and value["config"].get("distribution") == "normal"
+    ):
         value["config"]["distribution"] = "truncated_normal"
 
 

@@ -22,7 +22,7 @@ def troubles_of(artifact: Artifact) -> Iterator[tuple[str, str]]:
     if not isinstance(config, dict):
         return
     if _listed(config):
-        yield "keras-1-list", 'Keras 3 raises "Expected \'config\' to be a dict" for Sequential'
+        yield "keras-1-list", "Keras 3 raises \"Expected 'config' to be a dict\" for Sequential"
     if any(data.get("class_name") == "Model" and "module" not in data for data in _models(config)):
         yield "model-class", "Keras 3 raises \"Could not locate class 'Model'\""
     version = artifact.keras_version or ""

@@ -8,6 +8,9 @@ load.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class Untranslatable(ValueError):
     """A configuration whose meaning in another Keras is not certain; says which layer and why."""
@@ -18,7 +21,7 @@ class Untranslatable(ValueError):
         return str(self.args[0])
 
 
-def certain(layer: str, key: str, value: object, known: dict[object, object]) -> object:
+def certain(layer: str, key: str, value: object, known: Mapping[Any, object]) -> object:
     """Return what *value* is called now, by *known*; raises Untranslatable if it is not there.
 
     *layer* and *key* are for the message: which setting of which layer.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -83,6 +85,34 @@ class Uv:
             found.append(match[1])
             del left[match[1]]
         return tuple(found)
+
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        python: FoundPython,
+        date: datetime.date,
+        folder: Path,
+        *,
+        build: bool,
+    ) -> list[str]:
+        """Return exact pins for *requirements* as the index was on *date*, for *python*.
+
+        Without *build* only wheels are looked at. Raises RebuildError where nothing fits.
+        """
+        wanted = folder / f"{uuid.uuid4().hex}.in"
+        wanted.write_text(as_text(requirements), encoding="utf-8")
+        command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate",
+                   "--no-emit-index-url", "--no-emit-find-links", "--exclude-newer",
+                   date.isoformat(), "--python", str(python.path), str(wanted)]  # fmt: skip
+        try:
+            done = _start([*command, "--only-binary", ":all:"], wanted)
+            if done.returncode != 0 and build:
+                done = _start(command, wanted)
+            _require_done(done, command)
+        finally:
+            wanted.unlink()
+        lines = (line.strip() for line in done.stdout.splitlines())
+        return [line for line in lines if line and not line.startswith(("#", "-"))]
 
     def _install(self, folder: Path) -> list[str]:
         return [
@@ -185,7 +215,10 @@ def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]
 
 def _run(command: list[str], folder: Path) -> None:
     """Run an installer for *folder*; a failure becomes one sentence with its last words."""
-    done = _start(command, folder)
+    _require_done(_start(command, folder), command)
+
+
+def _require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> None:
     if done.returncode == 0:
         return
     said = (done.stderr or done.stdout).strip()

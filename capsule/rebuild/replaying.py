@@ -7,21 +7,24 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from capsule.artifact import Artifact, open_artifact
-from capsule.errors import ArtifactChangedError, RebuildError, RestoreFailedError
+from capsule.errors import ArtifactChangedError, InputError, RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan, make_plan
 from capsule.rebuild.backends import Backend, Progress, backend_named
+from capsule.rebuild.bare import Prepared, prepare_bare
 from capsule.rebuild.cache import Built, build
 from capsule.rebuild.pins import Pins, pins_of
 from capsule.rebuild.pythons import FoundPython, find_python
 from capsule.rebuild.session import RemoteModel, worker_environment
+from capsule.sidecar import write_manifest
 from capsule.verdict import Finding
-from capsule.verdict.judging import manifest_of
+from capsule.verdict.judging import is_bare, manifest_of
 from capsule.verdict.reach import Reaches
 from capsule.verdict.rules import of_manifest
 
@@ -61,7 +64,7 @@ class Replayed:
         manifest alone tells can't come back (weights that were never saved, …).
         """
         self.consent.require(str(self.artifact.path))
-        for finding in self.findings:
+        for finding in self.findings if self.manifest.origin != "inferred" else ():
             if finding.severity == "fatal" and "capsule" in finding.decides:
                 raise RestoreFailedError(f"{self.artifact.path}: {finding.sentence}")
         if self.built is None:
@@ -103,33 +106,36 @@ def rebuild(
     python: str | os.PathLike[str] | None = None,
     scope: str = "model",
     backend: str = "uv",
+    bind: Mapping[str, Any] | None = None,
     progress: Progress = _silent,
 ) -> Replayed:
     """Build the environment of the artifact at *path*; load nothing yet.
 
-    Without consent only wheels are installed and no interpreter runs in it.
+    Without consent only wheels are installed and no interpreter runs in it. A file without
+    a sidecar gets an environment as of a day shortly after the Keras that wrote it; *bind*
+    gives plain values for names that nothing in it defines.
     Raises ArtifactChangedError for a file that is not its sidecar's, RebuildError where
     the environment can't be had.
     """
     if scope not in SCOPES:
         raise RebuildError(f"there is no scope {scope!r}; choose {' or '.join(SCOPES)}")
     started = time.monotonic()
-    found = manifest_of(path, manifest)
-    artifact = open_artifact(path)
-    if artifact.sha256 != found.artifact.sha256:
-        raise ArtifactChangedError(
-            f"{artifact.path} is not the file that its sidecar describes (saved as"
-            f" {found.artifact.name}): restore it, or save the model again"
-        )
-    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
-    allowed = plan.consent.builds
     installer = backend_named(backend)
+    if manifest is None and is_bare(path):
+        ready = prepare_bare(
+            Path(path), safe_mode=safe_mode, trust=trust, python=python, bind=bind or {},
+            progress=progress,
+        )  # fmt: skip
+    else:
+        if bind:
+            raise InputError(f"{path} has a sidecar, which says what its names stand for")
+        ready = _prepare(path, safe_mode, trust, manifest, python, scope)
+    allowed = ready.plan.consent.builds
     if backend == "pip-tools" and not allowed:
         raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
-    interpreter = find_python(found.python, python)
-    pins = pins_of(found, scope, elsewhere=allowed)
     needs: tuple[str, ...] = ()
     built: Built | None = None
+    interpreter, pins = ready.python, ready.pins
     try:
         built = build(interpreter, pins, installer, allow_build=allowed, progress=progress)
     except RebuildError as error:
@@ -138,7 +144,36 @@ def rebuild(
         needs = _needs_building(interpreter, pins, installer, progress)
         if not needs:
             raise
-    return Replayed(artifact, found, plan, interpreter, built, needs, time.monotonic() - started)
+    if built is not None and ready.manifest.origin == "inferred":
+        _keep(ready.manifest, built.folder)
+    return Replayed(
+        ready.artifact, ready.manifest, ready.plan, interpreter, built, needs,
+        time.monotonic() - started,
+    )  # fmt: skip
+
+
+def _keep(manifest: Manifest, folder: Path) -> None:
+    """Store an inferred manifest in the environment that was built by it."""
+    name = f"{manifest.artifact.name}-{manifest.artifact.sha256[:12]}.capsule.json"
+    write_manifest(manifest, folder / name)
+
+
+def _prepare(
+    path: str | os.PathLike[str], safe_mode: bool, trust: Iterable[str],
+    manifest: str | os.PathLike[str] | None, python: str | os.PathLike[str] | None, scope: str,
+) -> Prepared:  # fmt: skip
+    """Return what the sidecar says of the model, a Python for it, and its pins."""
+    found = manifest_of(path, manifest)
+    artifact = open_artifact(path)
+    if artifact.sha256 != found.artifact.sha256:
+        raise ArtifactChangedError(
+            f"{artifact.path} is not the file that its sidecar describes (saved as"
+            f" {found.artifact.name}): restore it, or save the model again"
+        )
+    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
+    interpreter = find_python(found.python, python)
+    pins = pins_of(found, scope, elsewhere=plan.consent.builds)
+    return Prepared(artifact, found, plan, interpreter, pins)
 
 
 def _needs_building(
@@ -161,6 +196,7 @@ def replay(
     python: str | os.PathLike[str] | None = None,
     scope: str = "model",
     backend: str = "uv",
+    bind: Mapping[str, Any] | None = None,
     progress: Progress = _silent,
 ) -> RemoteModel:
     """Return the model at *path*, alive in the environment it was saved in.
@@ -170,6 +206,6 @@ def replay(
     """
     rebuilt = rebuild(
         path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python,
-        scope=scope, backend=backend, progress=progress,
+        scope=scope, backend=backend, bind=bind, progress=progress,
     )  # fmt: skip
     return rebuilt.load()

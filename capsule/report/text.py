@@ -42,7 +42,22 @@ def _here(verdict: Verdict) -> str:
     return ", ".join(parts)
 
 
-_TOLD = {"saved": "saved with", "file": "described with", "inferred": "not captured; likely"}
+def _origin(manifest: Manifest) -> str:
+    """Return what saved the model, as far as the manifest knows it, in one line."""
+    if manifest.origin != "inferred":
+        told = "saved with" if manifest.origin == "saved" else "described with"
+        return f"{told} {saved_with(manifest)}"
+    known = {fact.subject: fact for fact in manifest.known}
+    keras = f"Keras {known['keras'].value}" if "keras" in known else "an unknown Keras"
+    python = f", Python {known['python'].value}" if "python" in known else ""
+    return f"never captured; the file tells of {keras}{python}"
+
+
+def assumption_lines(manifest: Manifest) -> Iterator[str]:
+    """Give what an inferred manifest infers or assumes, and why."""
+    for fact in manifest.known:
+        if fact.how != "read" and "\n" not in fact.value:
+            yield f"  {fact.how:<14} {fact.subject}: {fact.value} ({fact.why})"
 
 
 def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
@@ -50,8 +65,7 @@ def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     name = verdict.artifact.name
     width = max(len(name), 4) + 3
     where = "here" if verdict.environment.kind == "live" else "there"
-    told = _TOLD[verdict.manifest.origin]
-    yield f"{name:<{width}}{told} {saved_with(verdict.manifest)}"
+    yield f"{name:<{width}}{_origin(verdict.manifest)}"
     yield f"{where:<{width}}{_here(verdict)}"
     for warning in verdict.manifest.warnings:
         yield f"  note: {warning}"
@@ -119,6 +133,12 @@ def _advice(verdict: Verdict) -> Iterator[str]:
         return
     if verdict.capsule != "no":
         yield f'  in your code   capsule.load("{path}", safe_mode=False)'
+    elif verdict.manifest.origin == "inferred":
+        asked = [f for f in verdict.findings if f.severity == "fatal" and "capsule" in f.decides]
+        for remedy in dict.fromkeys(finding.remedy for finding in asked if finding.remedy):
+            yield f"  what to do     {remedy}"
+        if {finding.code for finding in asked} & {"weights-only", "unread"}:
+            return
     if verdict.same != "yes":
         yield f"  to be sure     capsule replay {path} --unsafe --check"
 
@@ -170,12 +190,14 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
     if built is None:
         return
     how = "from the cache" if built.cached else f"built in {replayed.seconds:.1f} s"
-    yield f"{name}   saved with {saved_with(replayed.manifest)}"
+    yield f"{name}   {_origin(replayed.manifest)}"
+    if replayed.manifest.origin == "inferred":
+        yield from assumption_lines(replayed.manifest)
     yield (
         f"  environment    Python {built.python}, {len(built.pins.requirements)} distributions"
         f" by {built.backend}, {how}"
     )
-    if not replayed.python.exact:
+    if not replayed.python.exact and replayed.manifest.origin != "inferred":
         yield (
             f"  python         {replayed.python.version} in place of"
             f" {replayed.manifest.python.version}: same bytecode, another patch"

@@ -40,15 +40,23 @@ def bare_findings(
         short = known.rpartition(".")[2]
         if short not in given:
             found.append(
-                _no("custom-class", short, f"{known} is a class of somebody's own, not in the file",
-                    f'give it: custom_objects={{"{short}": …}}')  # fmt: skip
+                _no(
+                    "custom-class",
+                    short,
+                    f"{known} is a class of somebody's own, not in the file",
+                    f'give it: custom_objects={{"{short}": …}}',
+                )
             )
     found.append(
         Finding(
-            "never-captured", "warning", name,
+            "never-captured",
+            "warning",
+            name,
             "nothing was recorded when it was saved, so nothing can be promised",
-            reach=("model",), remedy=REPLAY.replace("MODEL", name), decides=QUESTIONS,
-        )  # fmt: skip
+            reach=("model",),
+            remedy=REPLAY.replace("MODEL", name),
+            decides=QUESTIONS,
+        )
     )
     return list(dict.fromkeys(found))
 
@@ -116,8 +124,9 @@ def _function(
         return
     here = environment.python.minor
     if function.damaged:
-        yield _no("damaged", function.label, f"{function.label} was damaged by Keras on Windows:"
-                  f" {function.damaged}", "capsule.load puts it right", ("keras",), reach)  # fmt: skip
+        told = f"{function.label} was damaged by Keras on Windows: {function.damaged}"
+        remedy = "capsule.load puts it right"
+        yield _no("damaged", function.label, told, remedy, ("keras",), reach)
     if here not in function.pythons:
         pythons = " or ".join(function.pythons)
         yield _no("bytecode", function.label,

@@ -158,5 +158,11 @@ def verify(
 
 
 def is_bare(path: str | os.PathLike[str]) -> bool:
-    """Tell whether the artifact at *path* is there and has no sidecar beside it."""
-    return os.path.exists(path) and not sidecar_path(Path(path)).exists()
+    """Tell whether the artifact at *path* is there, and nothing was recorded at its save.
+
+    A sidecar that was inferred says nothing that the file does not tell.
+    """
+    sidecar = sidecar_path(Path(path))
+    if not os.path.exists(path):
+        return False
+    return not sidecar.exists() or read_manifest(sidecar).origin == "inferred"

@@ -292,9 +292,9 @@ def asserted(test: ast.expr, statements: list[ast.stmt]) -> ast.Assert | None:
     error = raised.exc if isinstance(raised, ast.Raise) and raised.cause is None else None
     if isinstance(error, Assertion):
         return ast.Assert(negated(test), None)
-    if isinstance(error, ast.Call) and isinstance(error.func, Assertion) and not error.keywords:
-        if len(error.args) == 1:
-            return ast.Assert(negated(test), error.args[0])
+    called = isinstance(error, ast.Call) and isinstance(error.func, Assertion)
+    if isinstance(error, ast.Call) and called and len(error.args) == 1 and not error.keywords:
+        return ast.Assert(negated(test), error.args[0])
     return None
 
 
@@ -315,9 +315,9 @@ def _while(body: list[ast.stmt]) -> ast.While:
         return ast.While(first.test, _body(first.body), [])
     if len(body) >= 2 and isinstance(body[-1], ast.Break):
         last = body[-2]
-        if isinstance(last, ast.If) and len(last.body) == 1 and not last.orelse:
-            if isinstance(last.body[0], ast.Continue):
-                body = [*body[:-2], ast.If(negated(last.test), [ast.Break()], [])]
+        again = isinstance(last, ast.If) and [type(one) for one in last.body] == [ast.Continue]
+        if isinstance(last, ast.If) and again and not last.orelse:
+            body = [*body[:-2], ast.If(negated(last.test), [ast.Break()], [])]
     return ast.While(ast.Constant(True), body, [])
 
 
