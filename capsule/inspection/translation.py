@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from capsule.artifact.carried import objects
 from capsule.inspection.keras_1 import RENAMED, in_words_of_keras_2
 from capsule.inspection.untranslatable import Untranslatable
 
@@ -61,6 +62,32 @@ def translated(config: Any, version: str | None) -> Config:
     whole: Config = copy.deepcopy(config)
     first = (version or "").startswith("1.") or (not version and _in_words_of_keras_1(whole))
     return _model(whole, first=first)
+
+
+def mended(config: Any) -> Config | None:
+    """Return a configuration of Keras 2 without what that Keras itself can't read back.
+
+    None where there is nothing to mend. A TensorFlow operation's argument that is a function
+    was written as its bare name; where it is the operation's default, leaving it out says the
+    same.
+    """
+    whole: Config = copy.deepcopy(config)
+    changed = False
+    for data in objects(whole):
+        inner = data.get("config")
+        operation = inner.get("function") if isinstance(inner, dict) else None
+        default = _OPERATION_DEFAULTS.get(operation if isinstance(operation, str) else "")
+        if default is None or data.get("class_name") != "TFOpLambda":
+            continue
+        for arguments in objects(data.get("inbound_nodes")):
+            if arguments.get(default[0]) == default[1]:
+                del arguments[default[0]]
+                changed = True
+    return whole if changed else None
+
+
+_OPERATION_DEFAULTS = {"signal.stft": ("window_fn", "hann_window"),
+                       "signal.inverse_stft": ("window_fn", "hann_window")}  # fmt: skip
 
 
 def _in_words_of_keras_1(config: Any) -> bool:

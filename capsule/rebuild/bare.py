@@ -23,6 +23,7 @@ from capsule.inspection import Inspection
 from capsule.inspection.inferring import MAGIC, inferred, on_python
 from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.inspection.releases import Release, release_of
+from capsule.inspection.translation import mended
 from capsule.manifest import DistributionFacts, KnownFact, Manifest, PythonFacts
 from capsule.plan import Plan, make_plan
 from capsule.rebuild.backends import Progress, Uv
@@ -72,8 +73,10 @@ def prepare_bare(
     found = choose_python(inspection, release, python)
     made = on_python(inferred(inspection, artifact, bind=bind), found.version)
     build = None
-    if artifact.format == "keras-json":
-        build = {"config": artifact.config, "weights": False}
+    better = mended(artifact.config)
+    if artifact.format == "keras-json" or better is not None:
+        weights = artifact.format != "keras-json"
+        build = {"config": better or artifact.config, "weights": weights}
     plan = make_plan(artifact, made, safe_mode=safe_mode, trust=trust, build=build)
     pins = resolved(release, found, build=plan.consent.builds, progress=progress)
     installed = tuple(
@@ -133,7 +136,15 @@ def resolved(release: Release, python: FoundPython, *, build: bool, progress: Pr
         lines = file.read_text(encoding="utf-8").splitlines()
     else:
         progress(f"resolving {', '.join(release.requirements)} as of {release.date}")
-        lines = Uv().resolve(release.requirements, python, release.date, kept, build=build)
+        try:
+            lines = Uv().resolve(release.requirements, python, release.date, kept, build=build)
+        except RebuildError as error:
+            if build or error.code == "network":
+                raise
+            raise RebuildError(
+                f"Keras {release.version} needs a distribution that has no wheel here, and building"
+                f" one runs its code: allow it with --unsafe ({error.message[-120:]})"
+            ) from None
         temporary = file.with_suffix(".tmp")
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         temporary.replace(file)
