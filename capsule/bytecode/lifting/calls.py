@@ -1,4 +1,4 @@
-"""Calls in the forms of all Pythons, displays, f-strings, and functions being made."""
+"""Calls in the forms of all Pythons, functions being made, and imports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from capsule.bytecode.code import Code, Instruction
+from capsule.bytecode.lifting.displays import count_of
 from capsule.bytecode.lifting.values import (
     Entry,
     Imported,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from capsule.bytecode.lifting.machine import Machine
 
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
-COUNT_LIMIT = 2000
 
 
 def lambda_of(made: Made) -> ast.expr:
@@ -41,13 +41,6 @@ def definition_of(made: Made, name: str) -> ast.stmt:
     if made.code.name != name:
         raise Stopped("a function is stored under another name than its own")
     return statement_of(made)
-
-
-def _count(instruction: Instruction) -> int:
-    count = instruction.argument or 0
-    if count > COUNT_LIMIT:
-        raise Stopped(f"more than {COUNT_LIMIT} parts")
-    return count
 
 
 def _make_call(
@@ -104,7 +97,7 @@ def _names(machine: Machine) -> tuple[str, ...]:
 
 
 def _call_function(machine: Machine, instruction: Instruction) -> None:
-    count = _count(instruction) if machine.version >= (3, 6) else 0
+    count = count_of(instruction) if machine.version >= (3, 6) else 0
     if machine.version >= (3, 6):
         given = _arguments(machine, count)
         _call(machine, machine.pop(), given, ())
@@ -141,7 +134,7 @@ def _old_call(machine: Machine, instruction: Instruction) -> None:
 
 
 def _call_method(machine: Machine, instruction: Instruction) -> None:
-    given = _arguments(machine, _count(instruction))
+    given = _arguments(machine, count_of(instruction))
     _call_pair(machine, given, ())
 
 
@@ -158,7 +151,7 @@ def _call_pair(machine: Machine, given: list[Entry], names: tuple[str, ...]) -> 
 
 def _call_new(machine: Machine, instruction: Instruction) -> None:
     names, machine.keywords = machine.keywords, ()
-    _call_pair(machine, _arguments(machine, _count(instruction)), names)
+    _call_pair(machine, _arguments(machine, count_of(instruction)), names)
 
 
 def _call_keywords(machine: Machine, instruction: Instruction) -> None:
@@ -166,7 +159,7 @@ def _call_keywords(machine: Machine, instruction: Instruction) -> None:
         _old_call(machine, instruction)
         return
     names = _names(machine)
-    given = _arguments(machine, _count(instruction))
+    given = _arguments(machine, count_of(instruction))
     if machine.version >= (3, 13):
         _call_pair(machine, given, names)
     else:
@@ -207,138 +200,6 @@ def _call_spread(machine: Machine, instruction: Instruction) -> None:
     elif machine.version >= (3, 11) and machine.stack and isinstance(machine.stack[-1], Null):
         machine.pop()
     _make_call(machine, function, values, keywords)
-
-
-# Displays
-
-
-def _display(kind: type[ast.Tuple] | type[ast.List]) -> Callable[[Machine, Instruction], None]:
-    def build(machine: Machine, instruction: Instruction) -> None:
-        machine.push(kind(machine.expressions(_count(instruction)), ast.Load()))
-
-    return build
-
-
-def _set(machine: Machine, instruction: Instruction) -> None:
-    machine.push(ast.Set(machine.expressions(_count(instruction))))
-
-
-def _dict(machine: Machine, instruction: Instruction) -> None:
-    # Up to 3.4 the count is only a hint: the items come one by one.
-    count = _count(instruction) if machine.version >= (3, 5) else 0
-    parts = machine.expressions(2 * count)
-    machine.push(ast.Dict(list(parts[::2]), parts[1::2]))
-
-
-def _keyed_dict(machine: Machine, instruction: Instruction) -> None:
-    keys = machine.pop()
-    values = machine.expressions(_count(instruction))
-    if not isinstance(keys, ast.Tuple) or len(keys.elts) != len(values):
-        raise Stopped("a dict whose keys don't fit its values")
-    machine.push(ast.Dict(list(keys.elts), values))
-
-
-def _extend(machine: Machine, instruction: Instruction) -> None:
-    value, collection = machine.expression(), machine.peek(1)
-    if instruction.argument != 1 or not isinstance(collection, (ast.List, ast.Set)):
-        raise Stopped("a collection is extended in its own way")
-    if isinstance(value, (ast.Tuple, ast.Set)) and not collection.elts:
-        collection.elts.extend(value.elts)  # constants, which the compiler gathers so
-    else:
-        collection.elts.append(ast.Starred(value, ast.Load()))
-
-
-def _update(machine: Machine, instruction: Instruction) -> None:
-    value, table = machine.expression(), machine.peek(1)
-    if instruction.argument != 1 or not isinstance(table, ast.Dict):
-        raise Stopped("a dict is extended in its own way")
-    if instruction.name == "DICT_MERGE" and isinstance(value, ast.Dict):
-        table.keys.extend(value.keys)
-        table.values.extend(value.values)
-    else:
-        table.keys.append(None)
-        table.values.append(value)
-
-
-def _to_tuple(machine: Machine, instruction: Instruction) -> None:
-    value = machine.expression()
-    if not isinstance(value, ast.List):
-        raise Stopped("a list is turned into a tuple in its own way")
-    machine.push(ast.Tuple(value.elts, ast.Load()))
-
-
-def _unpacked(machine: Machine, instruction: Instruction) -> None:
-    """Follow BUILD_LIST_UNPACK and its like (3.5 to 3.8): parts side by side, some spread."""
-    kind = instruction.name.split("_")[1]
-    parts = machine.expressions(_count(instruction) & 0xFF)
-    if kind == "MAP":
-        table = ast.Dict([], [])
-        for part in parts:
-            if isinstance(part, ast.Dict):
-                table.keys += part.keys
-                table.values += part.values
-            else:
-                table.keys.append(None)
-                table.values.append(part)
-        machine.push(table)
-        return
-    items: list[ast.expr] = []
-    for part in parts:
-        if isinstance(part, (ast.Tuple, ast.Set, ast.List)):
-            items += part.elts
-        else:
-            items.append(ast.Starred(part, ast.Load()))
-    made: dict[str, Callable[[], ast.expr]] = {
-        "TUPLE": lambda: ast.Tuple(items, ast.Load()),
-        "LIST": lambda: ast.List(items, ast.Load()),
-        "SET": lambda: ast.Set(items),
-    }
-    machine.push(made[kind]())
-
-
-def _intrinsic(machine: Machine, instruction: Instruction) -> None:
-    if instruction.argument == 5:
-        machine.push(ast.UnaryOp(ast.UAdd(), machine.expression()))
-    elif instruction.argument == 6:
-        _to_tuple(machine, instruction)
-    else:
-        raise Stopped("an instruction that no lifting is known for")
-
-
-# f-strings
-
-_CONVERSIONS = {0: -1, 1: ord("s"), 2: ord("r"), 3: ord("a")}
-
-
-def _format(machine: Machine, instruction: Instruction) -> None:
-    argument = instruction.argument or 0
-    name = instruction.name
-    spec = None
-    if name == "FORMAT_WITH_SPEC" or (name == "FORMAT_VALUE" and argument & 4):
-        given = machine.expression()
-        spec = given if isinstance(given, ast.JoinedStr) else ast.JoinedStr([given])
-    value = machine.expression()
-    conversion = -1
-    if name == "FORMAT_VALUE":
-        conversion = _CONVERSIONS[argument & 3]
-    elif isinstance(value, ast.FormattedValue):  # CONVERT_VALUE went before
-        conversion = value.conversion
-        value = value.value
-    machine.push(ast.JoinedStr([ast.FormattedValue(value, conversion, spec)]))
-
-
-def _convert(machine: Machine, instruction: Instruction) -> None:
-    if instruction.argument not in (1, 2, 3):
-        raise Stopped("an unknown conversion in an f-string")
-    conversion = _CONVERSIONS[instruction.argument]
-    machine.push(ast.FormattedValue(machine.expression(), conversion, None))
-
-
-def _string(machine: Machine, instruction: Instruction) -> None:
-    parts: list[ast.expr] = []
-    for part in machine.expressions(_count(instruction)):
-        parts += part.values if isinstance(part, ast.JoinedStr) else [part]
-    machine.push(ast.JoinedStr(parts))
 
 
 # Functions and imports
@@ -415,15 +276,7 @@ KNOWN: dict[str, Callable[[Machine, Instruction], None]] = {
     "CALL_FUNCTION_VAR": _old_call, "CALL_FUNCTION_VAR_KW": _old_call,
     "CALL_METHOD": _call_method, "CALL": _call_new, "CALL_KW": _call_keywords,
     "KW_NAMES": _keyword_names, "CALL_FUNCTION_EX": _call_spread,
-    "BUILD_TUPLE": _display(ast.Tuple), "BUILD_LIST": _display(ast.List), "BUILD_SET": _set,
-    "BUILD_MAP": _dict, "BUILD_CONST_KEY_MAP": _keyed_dict, "LIST_EXTEND": _extend,
-    "SET_UPDATE": _extend, "DICT_UPDATE": _update, "DICT_MERGE": _update,
-    "LIST_TO_TUPLE": _to_tuple, "BUILD_LIST_UNPACK": _unpacked,
-    "BUILD_TUPLE_UNPACK": _unpacked, "BUILD_SET_UNPACK": _unpacked,
-    "BUILD_MAP_UNPACK": _unpacked, "BUILD_TUPLE_UNPACK_WITH_CALL": _unpacked,
-    "BUILD_MAP_UNPACK_WITH_CALL": _unpacked, "CALL_INTRINSIC_1": _intrinsic,
-    "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format,
-    "CONVERT_VALUE": _convert, "BUILD_STRING": _string, "MAKE_FUNCTION": _make_function,
-    "MAKE_CLOSURE": _make_function, "SET_FUNCTION_ATTRIBUTE": _set_attribute,
-    "IMPORT_NAME": _import_name, "IMPORT_FROM": _import_from,
+    "MAKE_FUNCTION": _make_function, "MAKE_CLOSURE": _make_function,
+    "SET_FUNCTION_ATTRIBUTE": _set_attribute, "IMPORT_NAME": _import_name,
+    "IMPORT_FROM": _import_from,
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from capsule.bytecode.code import Code, Instruction
-from capsule.bytecode.lifting import calls, shuffles, stores
+from capsule.bytecode.lifting import calls, displays, shuffles, stores
 from capsule.bytecode.lifting.values import (
     INERT,
     Appended,
@@ -124,6 +124,8 @@ class Machine:
             return shuffles.shuffle(self, body, index)
         elif name in calls.KNOWN:
             calls.KNOWN[name](self, instruction)
+        elif name in displays.KNOWN:
+            displays.KNOWN[name](self, instruction)
         elif name in _RARE:
             _RARE[name](self, instruction)
         else:

@@ -14,9 +14,9 @@ from capsule.bytecode.code import Code
 from capsule.bytecode.lifting import stores
 from capsule.bytecode.lifting.choices import as_expression, choice
 from capsule.bytecode.lifting.comprehensions import appends, filled
+from capsule.bytecode.lifting.decisions import Test, read_test
 from capsule.bytecode.lifting.graph import Block, Graph
 from capsule.bytecode.lifting.machine import Known, Machine
-from capsule.bytecode.lifting.tests import Test, read_test
 from capsule.bytecode.lifting.values import (
     Assertion,
     Entry,
