@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass, field
 
 from capsule.bytecode.code import Code, Undecodable, as_written_by
+from capsule.bytecode.evaluating import Unknown, difference
 from capsule.bytecode.lifting import Lifted, lift
 from capsule.bytecode.lines import covered
 from capsule.bytecode.opcodes import FAMILIES, table_of
@@ -122,7 +123,18 @@ def _arity(found: _Candidates) -> tuple[dict[str, Code], Lifted]:
         del found.codes["3.7"]
         found.troubles["3.7"] = "it calls methods otherwise"
     best = next((p for p in found.codes if p in sound), next(iter(found.codes)))
-    return found.codes, lifts[best]
+    return found.codes, _looked_over(found.codes[best], lifts[best])
+
+
+def _looked_over(code: Code, lifted: Lifted) -> Lifted:
+    """Return *lifted*, unless followed side by side with its code it computes otherwise."""
+    if lifted.text is None:
+        return lifted
+    try:
+        told = difference(code, lifted.text)
+    except Unknown:
+        return lifted  # lifting has rules of its own for what is not followed
+    return lifted if told is None else Lifted(None, f"its source would compute otherwise ({told})")
 
 
 def _calls_as_3_6(lifted: Lifted, code: Code) -> bool:

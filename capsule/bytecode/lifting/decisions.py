@@ -50,7 +50,7 @@ class _Reader:
     def with_next(self, test: Test, passed: set[int]) -> Test | None:
         """Return *test* and the one it falls to as one, None if they don't belong together."""
         following = self.graph.blocks[test.fall]
-        if test.keeps or not following.conditional or following.at in self.graph.heads:
+        if not following.conditional or following.at in self.graph.heads:
             return None
         if following.at in self.outside or not self.graph.before[following.at] <= passed:
             return None
@@ -61,6 +61,8 @@ class _Reader:
             second: Test | None = _single(self.graph, self.known, following, machine.stack)
         except Stopped:
             return None  # whoever follows that way will say what it is
+        if test.keeps:
+            return None if statements or second is None else _longer(self.known, test, second)
         inner = {*passed, following.at}
         # `a and (b or c)`: what stands in brackets is a test of its own, of as many parts
         # as it takes to decide on the same ways.
@@ -71,6 +73,19 @@ class _Reader:
                 return found
             second = self.with_next(second, inner)
         return None
+
+
+def _longer(known: Known, test: Test, second: Test) -> Test | None:
+    """Return ``a < b < c`` of two comparisons whose value is kept if it decides."""
+    one, other = test.test, second.test
+    if not (isinstance(one, ast.Compare) and isinstance(other, ast.Compare) and second.keeps):
+        return None
+    if second.target != test.target or other.left is not one.comparators[-1]:
+        return None
+    whole = chained(one, other)
+    known.tested.append(whole)
+    return Test(second.at, whole, second.fall, second.target, second.fall_stack,
+                [*second.target_stack[:-1], whole], second.instruction, keeps=True)  # fmt: skip
 
 
 def _single(graph: Graph, known: Known, block: Block, stack: list[Entry]) -> Test:

@@ -43,10 +43,11 @@ def store(machine: Machine, body: Sequence[Instruction], index: int) -> int:
         if group:
             return group
         names = list(instruction.value) if name in _PAIRS else [instruction.value]
-        rest = body[index + 1] if index + 1 < len(body) else None
-        _to_name(machine, str(names[0]), rest if len(names) == 1 else None, pair=len(names) > 1)
-        if name == "STORE_FAST_STORE_FAST":
-            _to_name(machine, str(names[1]), rest)
+        twice = name == "STORE_FAST_STORE_FAST"
+        rest = () if name == "STORE_FAST_LOAD_FAST" else body[index + 1 :]
+        _to_name(machine, str(names[0]), chained=twice or _goes_on(machine, rest))
+        if twice:
+            _to_name(machine, str(names[1]), chained=_goes_on(machine, rest))
         elif name == "STORE_FAST_LOAD_FAST":
             machine.push(ast.Name(names[1], ast.Load()))
     elif name in _DELETED:
@@ -62,6 +63,23 @@ def store(machine: Machine, body: Sequence[Instruction], index: int) -> int:
     else:
         _to_place(machine, instruction)
     return 1
+
+
+def _goes_on(machine: Machine, rest: Sequence[Instruction]) -> bool:
+    """Tell whether what was just stored goes to more targets: ``a = b = x`` and no ``:=``."""
+    if machine.version < (3, 8):
+        return True
+    copied = False
+    for one in rest:
+        if one.name == "DUP_TOP" or (one.name == "COPY" and one.argument == 1):
+            copied = True
+        elif one.name in _NAMED | _PAIRS | {"UNPACK_SEQUENCE"}:
+            if not copied or one.name == "STORE_FAST_STORE_FAST":
+                return True
+            copied = False
+        else:
+            return one.name in KNOWN and not copied
+    return False
 
 
 def unpack(machine: Machine, value: ast.expr, targets: Targets) -> None:
@@ -107,9 +125,7 @@ def for_target(targets: Targets) -> ast.expr:
     return targets.found[0]
 
 
-def _to_name(
-    machine: Machine, name: str, following: Instruction | None, *, pair: bool = False
-) -> None:
+def _to_name(machine: Machine, name: str, *, chained: bool) -> None:
     entry = machine.pop()
     target = ast.Name(name, ast.Store())
     if isinstance(entry, Item):
@@ -129,15 +145,11 @@ def _to_name(
     else:
         machine.push(entry)
         value = machine.expression()
-        _assign(machine, target, value, following, pair)
+        _assign(machine, target, value, chained=chained)
 
 
-def _assign(
-    machine: Machine, target: ast.Name, value: ast.expr, following: Instruction | None,
-    pair: bool,
-) -> None:  # fmt: skip
+def _assign(machine: Machine, target: ast.Name, value: ast.expr, *, chained: bool) -> None:
     copied = bool(machine.stack) and machine.stack[-1] is value
-    chained = pair or (following is not None and following.name in KNOWN | {"UNPACK_SEQUENCE"})
     if copied and not chained:
         machine.stack[-1] = ast.NamedExpr(target, value)
         return
@@ -247,6 +259,4 @@ def _imported(machine: Machine, entry: ImportedName, name: str) -> None:
     if entry.of.taken:
         entry.of.aliases.append(ast.alias(entry.name, None if name == entry.name else name))
         return
-    if machine.stack and machine.stack[-1] is entry.of:
-        machine.stack.pop()
     machine.emit(ast.Import([ast.alias(entry.of.module, name)]))

@@ -61,6 +61,8 @@ class Structure:
         outcome = self.follow(self.graph.entry, None, [], None)
         if outcome.stack is not None:
             raise Stopped("instructions that end nowhere")
+        if self.known.chains:
+            raise Stopped("a value that goes to several places, one of which is not known")
         return outcome.statements
 
     def follow(
@@ -310,15 +312,30 @@ def _identical(one: list[Entry], other: list[Entry]) -> bool:
 
 def _while(body: list[ast.stmt]) -> ast.While:
     """Return the while loop of a body that leaves it by itself."""
+    if len(body) >= 2 and isinstance(body[-1], ast.Break) and isinstance(body[-2], ast.If):
+        body = _turned(body[:-1])
     first = body[0]
     if len(body) == 1 and isinstance(first, ast.If) and _breaks(first.orelse):
         return ast.While(first.test, _body(first.body), [])
-    if len(body) >= 2 and isinstance(body[-1], ast.Break):
-        last = body[-2]
-        again = isinstance(last, ast.If) and [type(one) for one in last.body] == [ast.Continue]
-        if isinstance(last, ast.If) and again and not last.orelse:
-            body = [*body[:-2], ast.If(negated(last.test), [ast.Break()], [])]
     return ast.While(ast.Constant(True), body, [])
+
+
+def _turned(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Return what stands before a break at a loop's end, with the break where it leads to it.
+
+    What said continue comes to the end of the body by itself then.
+    """
+    last = statements[-1] if statements else None
+    if isinstance(last, ast.Continue):
+        return statements[:-1]
+    if isinstance(last, (ast.Return, ast.Raise, ast.Break)):
+        return statements
+    if isinstance(last, ast.If):
+        one, other = _turned(last.body), _turned(last.orelse)
+        whole = ast.If(last.test, one, other) if one else ast.If(negated(last.test), other, [])
+        return [*statements[:-1], whole]
+    kept = [one for one in statements if not isinstance(one, ast.Pass)]
+    return [*kept, ast.Break()]
 
 
 def _breaks(statements: list[ast.stmt]) -> bool:
