@@ -149,3 +149,14 @@ def _keras_knows(function: FunctionRead) -> bool:
 
     top = (function.module or "").split(".")[0]
     return function.name in KERAS_NAMES or (top in ("keras", "tf_keras") and bool(function.module))
+
+
+def lacking(inspection: Inspection) -> list[str]:
+    """Return the names of what the file names and does not hold: functions and classes."""
+    found = [
+        one.name.rpartition(">")[2]
+        for one in inspection.functions
+        if one.kind in ("by-name", "class") and not _keras_knows(one)
+    ]
+    found += [name.rpartition(">")[2].rpartition(".")[2] for name in inspection.classes]
+    return list(dict.fromkeys(found))
