@@ -37,6 +37,7 @@ def load_bare(
 ) -> Any:
     """Return the model at *path*, which has no sidecar, or raise as ``capsule.load`` does."""
     inspection, artifact = inspect_with_artifact(path)
+    custom_objects = under_all_names(inspection, custom_objects)
     environment = live_environment()
     verdict = judge_bare(Path(path), inspection, artifact, environment, custom_objects, bind)
     keras = _keras(environment)
@@ -67,6 +68,18 @@ def load_bare(
         warnings.warn(f"{path}: the file does not say what its names stand for; taken: {told}",
                       stacklevel=3)  # fmt: skip
     return model
+
+
+def under_all_names(inspection: Inspection, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *given* under the names by which the file asks for it, too: ``Custom>sampling``."""
+    asked = [one.name for one in inspection.functions if one.kind in ("by-name", "class")]
+    asked += inspection.classes
+    known = dict(given)
+    for name in asked:
+        short = name.rpartition(">")[2].rpartition(".")[2]
+        if short in given:
+            known.setdefault(name, given[short])
+    return known
 
 
 def _keras(environment: Environment) -> str:

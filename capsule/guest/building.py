@@ -22,13 +22,44 @@ def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) ->
     saving = _legacy(keras, "saving_utils")
     options = _legacy(keras, "saving_options")
     with options.keras_option_scope(use_legacy_config=True):
-        model = saving.model_from_config(told["config"], custom_objects=known)
+        model = saving.model_from_config(
+            told["config"], custom_objects=dict(_of_keras_2(keras), **known)
+        )
     if told["weights"]:
         h5py = importlib.import_module("h5py")
         with h5py.File(path, "r") as file:
             group = file["model_weights"] if "model_weights" in file else file
             _legacy(keras, "legacy_h5_format").load_weights_from_hdf5_group(group, model)
     return model
+
+
+def _of_keras_2(keras: Any) -> Dict[str, Any]:
+    """Return the layers of Keras 2 that its successor left out and that are a line of code."""
+
+    class AddLoss(keras.layers.Layer):  # type: ignore[name-defined,misc]
+        """Adds what comes in to the model's losses, and passes it on."""
+
+        def __init__(self, unconditional: bool = False, **options: Any) -> None:
+            super().__init__(**options)
+
+        def compute_output_spec(self, inputs: Any, **options: Any) -> Any:
+            # Another tensor than the input: else the layer would not stand in the graph.
+            return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(keras.ops.mean(inputs))
+            return inputs
+
+    class AddMetric(AddLoss):
+        """Told a number in training; passes what comes in on."""
+
+        def __init__(self, aggregation: Any = None, metric_name: Any = None, **options: Any) -> None:
+            super().__init__(**options)
+
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    return {"AddLoss": AddLoss, "AddMetric": AddMetric}
 
 
 def _legacy(keras: Any, name: str) -> Any:

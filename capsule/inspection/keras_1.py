@@ -24,6 +24,8 @@ _ARGUMENTS = {
     "beta_init": "beta_initializer", "gamma_init": "gamma_initializer",
     "dim_ordering": "data_format",
 }  # fmt: skip
+# Not an argument: the layer is called with ``training=True``.
+ALWAYS_TRAINING = "always_training"
 _INITIALIZERS = {"normal": "random_normal", "uniform": "random_uniform", "zero": "zeros",
                  "one": "ones"}  # fmt: skip
 _UNCERTAIN = ("LSTM", "GRU", "SimpleRNN", "MaxoutDense", "Highway", "TimeDistributedDense",
@@ -64,7 +66,11 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
     for key in [key for key in made if key.endswith("_constraint")]:
         only(label, key, made[key], (None,))
     if name == "BatchNormalization":
-        only(label, "mode", made.pop("mode", 0), (0,))
+        mode = made.pop("mode", 0)
+        if mode == 2:  # by the batch at hand, always: as Keras 2 and 3 do in training
+            made[ALWAYS_TRAINING] = True
+        else:
+            only(label, "mode", mode, (0,))
     if "padding" in made and isinstance(made["padding"], str):
         made["padding"] = certain(label, "border_mode", made["padding"],
                                   {"valid": "valid", "same": "same"})  # fmt: skip

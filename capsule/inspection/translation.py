@@ -7,11 +7,12 @@ refused with the reason: such a model goes to the Keras that wrote it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from capsule.artifact.carried import objects
-from capsule.inspection.keras_1 import RENAMED, in_words_of_keras_2
+from capsule.inspection.keras_1 import ALWAYS_TRAINING, RENAMED, in_words_of_keras_2
 from capsule.inspection.untranslatable import Untranslatable
 
 __all__ = ["Untranslatable", "translated"]
@@ -51,6 +52,7 @@ _FREELY_DROPPED = {
     "DepthwiseConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint",
                         "filters"),
 }  # fmt: skip
+_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>/-]*")
 _NO_LAYER = ("Functional", "Sequential", "__lambda__", "__tuple__")
 
 
@@ -115,6 +117,7 @@ def _model(model: Config, *, first: bool) -> Config:
     kept = {key: value for key, value in inner.items() if key in ("name", "trainable")}
     sides = {key: inner.get(key) for key in ("input_layers", "output_layers")}
     _renumber(layers, sides)
+    _rename(layers, sides)
     return {"class_name": "Functional", "config": {**kept, "layers": layers, **sides}}
 
 
@@ -132,6 +135,28 @@ def _renumber(layers: list[Config], sides: Config) -> None:
         first = min((place[1] for place in own), default=0)
         for place in own:
             place[1] -= first
+
+
+def _rename(layers: list[Config], sides: Config) -> None:
+    """Give layers other names whose own a TensorFlow scope can't have: Keras 1 took any."""
+    names = {str(layer.get("name") or layer["config"].get("name")) for layer in layers}
+    places = list(_references([layer.get("inbound_nodes") for layer in layers]))
+    places += list(_references(list(sides.values())))
+    for layer in layers:
+        own = str(layer.get("name") or layer["config"].get("name"))
+        if _SCOPE.fullmatch(own):
+            continue
+        plain = re.sub(r"[^A-Za-z0-9_.>-]", "_", own)
+        made = plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
+        while made in names:
+            made += "_"
+        names.add(made)
+        layer["config"]["name"] = made
+        if "name" in layer:
+            layer["name"] = made
+        for place in places:
+            if place[0] == own:
+                place[0] = made
 
 
 def _references(data: Any) -> Iterator[list[Any]]:
@@ -189,8 +214,18 @@ def _layer(layer: Config, *, first: bool) -> Config:
             if key in ("layer", "cell", "backward_layer"):
                 config[key] = _layer(value, first=first)
             else:
-                _settle(value)
+                _settle(key, value)
+    if config.pop(ALWAYS_TRAINING, False):
+        layer = {**layer, "inbound_nodes": _in_training(config.get("name", name), layer)}
     return {**layer, "class_name": name, "config": _words(name, config)}
+
+
+def _in_training(label: str, layer: Config) -> list[Any]:
+    """Return the calls of *layer* with ``training=True``, which only a graph of calls can say."""
+    calls = layer.get("inbound_nodes")
+    if not isinstance(calls, list) or not calls:
+        raise Untranslatable(f"{label} normalizes by the batch at hand, which Keras 3 can't say")
+    return [[[*place[:3], {"training": True}] for place in call] for call in calls]
 
 
 def _words(name: str, config: Config) -> Config:
@@ -208,8 +243,10 @@ def _words(name: str, config: Config) -> Config:
     return config
 
 
-def _settle(value: Config) -> None:
-    """Say an initializer as Keras 3 does."""
+def _settle(key: str, value: Config) -> None:
+    """Say an initializer as Keras 3 does, whose dtype is its weight's."""
+    if key.endswith("initializer"):
+        value["config"].pop("dtype", None)
     if (
         value.get("class_name") == "VarianceScaling"
         and value["config"].get("distribution") == "normal"

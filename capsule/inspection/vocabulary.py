@@ -38,14 +38,20 @@ KERAS_LAYERS = frozenset(
     RandomColorJitter RandomColorDegeneration RandomApply RandAugment AugMix AutoContrast
     CutMix MixUp Equalization Solarization Pipeline MaxNumBoundingBoxes CategoryEncoding
     Discretization Hashing HashedCrossing IntegerLookup StringLookup TextVectorization
-    FeatureSpace MelSpectrogram STFTSpectrogram SavedModel
+    FeatureSpace MelSpectrogram STFTSpectrogram SavedModel AddLoss AddMetric
     """.split()  # noqa: SIM905 - a table for the eye
 )
 
 
 def unknown_layers(config: Any) -> Iterator[str]:
-    """Give the classes of layers in *config* that no Keras has under a bare name."""
+    """Give the classes in *config* that no Keras has: layers by their bare name, others too.
+
+    Keras 3 writes no module for a class of ``__main__``, but the name it is registered as.
+    """
     for data in objects(config):
+        registered = data.get("registered_name")
+        if data.get("module", "") is None and isinstance(registered, str):
+            yield str(data.get("class_name"))
         inner = data.get("config")
         layers = inner.get("layers") if isinstance(inner, dict) else inner
         for layer in layers if isinstance(layers, list) else []:
