@@ -99,7 +99,8 @@ def what_to_build(
     third = keras is not None and Version(keras[1]).major >= 3
     weights = artifact.weights and artifact.format != "keras-json"
     if third and needs_translation(inspection, artifact.format):
-        return {"config": translated(artifact.config, inspection.keras), "weights": weights}
+        config = translated(artifact.config, inspection.keras)
+        return {"config": config, "weights": weights, "translated": True}
     if artifact.format == "keras-json":
-        return {"config": artifact.config, "weights": False}
+        return {"config": artifact.config, "weights": False, "translated": False}
     return None

@@ -43,8 +43,15 @@ class Conv2DMod(keras.layers.Layer):
     """A convolution whose kernel is scaled by a style, of StyleGAN 2; its options are as stored."""
 
     def __init__(self, filters: int, kernel_size: Any, demod: bool = True, **options: Any) -> None:
-        for name in ("strides", "padding", "dilation_rate", "kernel_initializer",
-                     "kernel_regularizer", "activity_regularizer", "kernel_constraint"):
+        for name in (
+            "strides",
+            "padding",
+            "dilation_rate",
+            "kernel_initializer",
+            "kernel_regularizer",
+            "activity_regularizer",
+            "kernel_constraint",
+        ):
             options.pop(name, None)  # fmt: skip
         super().__init__(**options)
         self.filters, self.kernel_size, self.demod = filters, tuple(kernel_size), demod
@@ -63,6 +70,9 @@ class Conv2DMod(keras.layers.Layer):
 
 class FirstOfAll(keras.layers.Layer):
     """A layer that adds a loss and passes its first input on."""
+
+    def __init__(self, beta: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
 
     def call(self, inputs: Any) -> Any:
         return 1 * (inputs[0] if isinstance(inputs, (list, tuple)) else inputs)

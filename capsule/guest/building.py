@@ -13,8 +13,9 @@ def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) ->
     """Return the model of ``told["config"]``, with the weights of *path* if ``told["weights"]``.
 
     *known* are the custom objects. Without weights in the file they are fresh ones.
+    ``told["translated"]`` says that the configuration is Keras 2's, put in Keras 3's words.
     """
-    if not hasattr(keras, "ops"):
+    if not told["translated"]:
         model = keras.models.model_from_json(json.dumps(told["config"]), custom_objects=known)
         if told["weights"]:
             model.load_weights(path)
@@ -36,7 +37,7 @@ def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) ->
 def _of_keras_2(keras: Any) -> Dict[str, Any]:
     """Return the layers of Keras 2 that its successor left out and that are a line of code."""
 
-    class AddLoss(keras.layers.Layer):  # type: ignore[name-defined,misc]
+    class AddLoss(keras.layers.Layer):  # type: ignore[misc]
         """Adds what comes in to the model's losses, and passes it on."""
 
         def __init__(self, unconditional: bool = False, **options: Any) -> None:
@@ -53,7 +54,9 @@ def _of_keras_2(keras: Any) -> Dict[str, Any]:
     class AddMetric(AddLoss):
         """Told a number in training; passes what comes in on."""
 
-        def __init__(self, aggregation: Any = None, metric_name: Any = None, **options: Any) -> None:
+        def __init__(self, **options: Any) -> None:
+            for name in ("aggregation", "metric_name"):
+                options.pop(name, None)
             super().__init__(**options)
 
         def call(self, inputs: Any) -> Any:

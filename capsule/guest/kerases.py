@@ -63,7 +63,7 @@ def load_model(
         # Definitions run while they are made, and a sidecar may hold any.
         told = "%s: %s" % (type(error).__name__, error)
         raise RestoreError("its functions cannot be rebuilt (%s)" % told)
-    tables = Tables()
+    tables = Tables(bool((plan.get("build") or {}).get("translated")))
     given = custom_objects or {}
     for carried in plan["functions"]:
         # What the caller gives by name counts for more than what was there at save.

@@ -31,9 +31,13 @@ _loads = [0]
 
 
 class Tables(object):
-    """The restored functions of one load: by key, by name, and by place in the model."""
+    """The restored functions of one load: by key, by name, and by place in the model.
 
-    def __init__(self) -> None:
+    ``translated``: whether the configuration is Keras 2's, put in the words of Keras 3.
+    """
+
+    def __init__(self, translated: bool = False) -> None:
+        self.translated = translated
         self.by_key: Dict[str, Any] = {}
         self.by_name: Dict[str, Any] = {}
         self._places: Dict[Tuple[str, str], List[Tuple[Optional[str], str, Any]]] = {}
@@ -199,7 +203,31 @@ def _lambda_from_config(original: Any, cls: Any, config: Any, *others: Any, **na
         made["output_shape"] = _as_shape(shape)
     if "arguments" not in home and made.get("arguments"):
         made["arguments"] = {k: _as_argument(v) for k, v in made["arguments"].items()}
-    return cls(**made)
+    layer = cls(**made)
+    if tables.translated and getattr(layer, "_output_shape", None) is not None:
+        _shape_by_calling(layer)
+    return layer
+
+
+def _shape_by_calling(layer: Any) -> None:
+    """Let *layer* find its output's shape by its function, as Keras 2 did; else as it says.
+
+    Keras 2 used what is written for the shape only where it could not call the function, so
+    that people wrote shapes that were never true. Keras 3 believes them.
+    """
+    as_written, told = layer.compute_output_shape, layer._output_shape
+
+    def compute_output_shape(input_shape: Any) -> Any:
+        layer._output_shape = None
+        try:
+            return as_written(input_shape)
+        except NotImplementedError:
+            pass
+        finally:
+            layer._output_shape = told
+        return as_written(input_shape)
+
+    layer.compute_output_shape = compute_output_shape
 
 
 def _at_home(tables: Tables, config: Dict[str, Any]) -> Dict[str, Any]:

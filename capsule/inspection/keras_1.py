@@ -62,7 +62,7 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
     for key in [key for key in made if key.endswith("_initializer")]:
         made[key] = _INITIALIZERS.get(made[key], made[key])
     for key in [key for key in made if key.endswith("_regularizer")]:
-        made[key] = _regularizer(label, made[key])
+        made[key] = regularizer_of(label, made[key])
     for key in [key for key in made if key.endswith("_constraint")]:
         only(label, key, made[key], (None,))
     if name == "BatchNormalization":
@@ -85,7 +85,8 @@ def _kernel(made: Config) -> None:
         made["kernel_size"] = sizes
 
 
-def _regularizer(label: str, value: Any) -> Any:
+def regularizer_of(label: str, value: Any) -> Any:
+    """Return a regularizer as Keras 2 says it. Raises Untranslatable for one of its own kind."""
     if value is None:
         return None
     if isinstance(value, dict) and set(value) <= {"name", "l1", "l2"}:

@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from capsule.artifact.carried import objects
-from capsule.inspection.keras_1 import ALWAYS_TRAINING, RENAMED, in_words_of_keras_2
+from capsule.inspection.keras_1 import (
+    ALWAYS_TRAINING,
+    RENAMED,
+    in_words_of_keras_2,
+    regularizer_of,
+)
 from capsule.inspection.untranslatable import Untranslatable
 
 __all__ = ["Untranslatable", "translated"]
@@ -53,7 +58,6 @@ _FREELY_DROPPED = {
                         "filters"),
 }  # fmt: skip
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>/-]*")
-_NO_LAYER = ("Functional", "Sequential", "__lambda__", "__tuple__")
 
 
 def translated(config: Any, version: str | None) -> Config:
@@ -67,25 +71,54 @@ def translated(config: Any, version: str | None) -> Config:
 
 
 def mended(config: Any) -> Config | None:
-    """Return a configuration of Keras 2 without what that Keras itself can't read back.
+    """Return a configuration of Keras 2 without what that Keras can't read back here.
 
     None where there is nothing to mend. A TensorFlow operation's argument that is a function
     was written as its bare name; where it is the operation's default, leaving it out says the
-    same.
+    same. Layers for GPUs alone become those that compute the same anywhere, whose weights
+    that Keras turns round as it reads them. Regularizers are said as Keras 2 does.
     """
     whole: Config = copy.deepcopy(config)
     changed = False
     for data in objects(whole):
-        inner = data.get("config")
-        operation = inner.get("function") if isinstance(inner, dict) else None
-        default = _OPERATION_DEFAULTS.get(operation if isinstance(operation, str) else "")
-        if default is None or data.get("class_name") != "TFOpLambda":
-            continue
-        for arguments in objects(data.get("inbound_nodes")):
-            if arguments.get(default[0]) == default[1]:
-                del arguments[default[0]]
-                changed = True
+        changed = _operation_mended(data) or _everywhere(data) or _regularized(data) or changed
     return whole if changed else None
+
+
+def _operation_mended(data: Config) -> bool:
+    inner = data.get("config")
+    operation = inner.get("function") if isinstance(inner, dict) else None
+    default = _OPERATION_DEFAULTS.get(operation if isinstance(operation, str) else "")
+    if default is None or data.get("class_name") != "TFOpLambda":
+        return False
+    found = [one for one in objects(data.get("inbound_nodes")) if one.get(default[0]) == default[1]]
+    for arguments in found:
+        del arguments[default[0]]
+    return bool(found)
+
+
+_ON_GPU: dict[str, tuple[str, Config]] = {
+    "CuDNNLSTM": ("LSTM", {"recurrent_activation": "sigmoid"}),
+    "CuDNNGRU": ("GRU", {"recurrent_activation": "sigmoid", "reset_after": True}),
+}
+
+
+def _everywhere(data: Config) -> bool:
+    name = data.get("class_name")
+    if not isinstance(name, str) or name not in _ON_GPU or not isinstance(data["config"], dict):
+        return False
+    data["class_name"], settings = _ON_GPU[name]
+    data["config"].update(settings)
+    return True
+
+
+def _regularized(data: Config) -> bool:
+    found = {key: value for key, value in data.items()
+             if key.endswith("_regularizer") and isinstance(value, dict)
+             and set(value) <= {"name", "l1", "l2"}}  # fmt: skip
+    for key, value in found.items():
+        data[key] = regularizer_of(key, value)
+    return bool(found)
 
 
 _OPERATION_DEFAULTS = {"signal.stft": ("window_fn", "hann_window"),

@@ -76,7 +76,7 @@ def prepare_bare(
     better = mended(artifact.config)
     if artifact.format == "keras-json" or better is not None:
         weights = artifact.format != "keras-json"
-        build = {"config": better or artifact.config, "weights": weights}
+        build = {"config": better or artifact.config, "weights": weights, "translated": False}
     plan = make_plan(artifact, made, safe_mode=safe_mode, trust=trust, build=build)
     pins = resolved(release, found, build=plan.consent.builds, progress=progress)
     installed = tuple(
