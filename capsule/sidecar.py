@@ -18,7 +18,7 @@ SIZE_LIMIT = 64 * 1024 * 1024
 def sidecar_path(artifact: str | os.PathLike[str]) -> Path:
     """Return where the sidecar of *artifact* lies: beside it."""
     path = Path(artifact)
-    return path.with_name(path.name + SUFFIX)
+    return path.parent / (path.name + SUFFIX)
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:

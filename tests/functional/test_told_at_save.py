@@ -23,6 +23,8 @@ def named(x):
 
 def numpy_helper(x):
     return np.tanh(x)
+
+exec('def tried(x):\\n    try:\\n        return x * 2.0\\n    except KeyError: pass')
 """
 TOLD = {
     "unbuilt": (
@@ -47,7 +49,7 @@ TOLD = {
         "which Keras writes as a text",
     ),
     "no source": (
-        "one(L.Lambda(eval('lambda x: [x * i for i in range(3)][-1]')))",
+        "one(L.Lambda(tried), [])",
         "has no source (no source text exists for <string>): its bytecode runs under Python",
     ),
     "numpy on symbolic tensors": (

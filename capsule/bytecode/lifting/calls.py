@@ -28,8 +28,8 @@ def lambda_of(made: Made) -> ast.expr:
     """Return the lambda expression of a function just made."""
     from capsule.bytecode.lifting.functions import arguments_of, expression_of
 
-    if made.decorators or made.keyword_defaults:
-        raise Stopped("a lambda with keyword-only defaults")
+    if made.decorators:
+        raise Stopped("a lambda that is decorated")
     body = expression_of(made.code)
     return ast.Lambda(arguments_of(made.code, made.defaults, made.keyword_defaults), body)
 
