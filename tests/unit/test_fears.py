@@ -134,7 +134,7 @@ def test_a_link_into_another_file_is_told_and_never_followed(tmp_path: Path) -> 
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(model_of())
         file["secret"] = h5py.ExternalLink("/etc/hostname.h5", "/x")
-    with pytest.raises(ArtifactError, match="secret lies in another file, /etc/hostname.h5"):
+    with pytest.raises(ArtifactError, match="secret lies in another file"):
         inspect(path, isolated=False)
 
 
