@@ -175,6 +175,7 @@ def file_reader(path: Path) -> Read:
 def tried(read: Read, data: bytes, watch: Watch) -> str:
     """Return how reading *data* went: read, refused, or what must never happen."""
     watch.seen.clear()
+    late.clear()
     signal.setitimer(signal.ITIMER_PROF, 1.0)
     watch.on = True
     try:
@@ -182,20 +183,25 @@ def tried(read: Read, data: bytes, watch: Watch) -> str:
         outcome = "read"
     except (CapsuleError, MarshalError):
         outcome = "refused"
-    except TimeoutError:
-        outcome = "HANG"
     except MemoryError:
         outcome = "MEMORY"
     except BaseException as error:
         outcome = f"EXCEPTION {type(error).__name__}: {str(error)[:100]}"
-    finally:
-        watch.on = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
+    watch.on = False
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    if late:
+        return f"HANG {late[0]}"
     return f"DID {watch.seen[0]}" if watch.seen else outcome
 
 
-def _late(*_: Any) -> None:
-    raise TimeoutError
+late: list[str] = []
+
+
+def _late(_: int, frame: Any) -> None:
+    late.append(f"{frame.f_code.co_name} in {Path(frame.f_code.co_filename).name}")
+    if late[1:]:
+        raise TimeoutError
+    signal.setitimer(signal.ITIMER_PROF, 9.0)  # it may still end by itself
 
 
 def main() -> None:
@@ -241,6 +247,7 @@ def main() -> None:
                 wrong += 1
                 asked.kept.mkdir(exist_ok=True)
                 (asked.kept / f"{name}-{wrong}").write_bytes(data)
+                print(f"{name}-{wrong}: {outcome}")
         each = (time.perf_counter() - began) / count * 1000
         print(
             f"{name}: {count} inputs, {dict(counted)}, {each:.2f} ms each, {slowest:.2f} s at most"

@@ -17,8 +17,8 @@ from typing import Any
 from capsule import errors
 from capsule.errors import ArtifactError, CapsuleError
 
-SECONDS = 30
-MEMORY = 768 * 1024 * 1024  # of data; libraries are mapped besides
+SECONDS = 10
+MEMORY = 256 * 1024 * 1024  # of data; libraries are mapped besides
 ANSWER_LIMIT = 256 * 1024 * 1024
 
 # Paths come as arguments: the child runs isolated, with no site-packages of its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import marshal
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,3 +57,13 @@ def architecture(path: Path, config: Any, version: str = "2.2.4") -> Path:
     """Write an architecture ``.json``, as ``model.to_json()`` gives it."""
     path.write_text(json.dumps({**config, "keras_version": version, "backend": "tensorflow"}))
     return path
+
+
+def dies(path: Path) -> None:
+    """End the process that calls this, as a crash in a reader would."""
+    os.abort()
+
+
+def hoards(path: Path) -> int:
+    """Take more memory than a reader may."""
+    return len(bytearray(1 << 29))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
 
     notes = tuple(_links(path))
     try:
-        with pyfive.File(str(path)) as file:
+        with warnings.catch_warnings(), pyfive.File(str(path)) as file:
+            warnings.simplefilter("ignore")  # of types that no Keras writes
             attributes = file.attrs
             wanted = ("model_config", "training_config", "keras_version", "backend")
             found = {name: attributes[name] for name in wanted if name in attributes}

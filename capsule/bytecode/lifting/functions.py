@@ -39,11 +39,15 @@ def lift(code: Code) -> Lifted:
             tree = statement_of(Made(code))
         tree = Settled().visit(tree)
         _look_over(tree)
-        return Lifted(ast.unparse(ast.fix_missing_locations(tree)))
+        text = ast.unparse(ast.fix_missing_locations(tree))
+        ast.parse(text)
     except Stopped as stopped:
         return Lifted(None, str(stopped), stopped.instruction)
-    except RecursionError:
+    except (RecursionError, MemoryError):
         return Lifted(None, "nested deeper than can be followed")
+    except (SyntaxError, ValueError) as error:
+        return Lifted(None, f"its source would be no Python ({error})")
+    return Lifted(text)
 
 
 def expression_of(code: Code) -> ast.expr:
