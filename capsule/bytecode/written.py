@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from capsule.bytecode.code import Code, Undecodable, as_written_by
 from capsule.bytecode.evaluating import Unknown, difference
-from capsule.bytecode.lifting import Lifted, lift
+from capsule.bytecode.lifting import Lifted, function_in, lift
 from capsule.bytecode.lines import covered
 from capsule.bytecode.opcodes import FAMILIES, table_of
 from capsule.bytecode.repair import repairs
@@ -146,7 +146,7 @@ def _calls_as_3_6(lifted: Lifted, code: Code) -> bool:
         and isinstance(node.func, ast.Attribute)
         and not node.keywords
         and not any(isinstance(argument, ast.Starred) for argument in node.args)
-        for node in ast.walk(ast.parse(lifted.text))
+        for node in ast.walk(function_in(lifted.text) or ast.Pass())
     ) and not _uses(code, "LOAD_METHOD")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from capsule.artifact.carried import objects
 from capsule.artifact.files import Artifact
 from capsule.bytecode import Code, Uses
+from capsule.bytecode.lifting import function_in
 from capsule.inspection.inspected import Fear, FunctionRead
 
 HIGH, MIDDLE, LOW = "high", "middle", "low"
@@ -127,7 +128,7 @@ def _getattr(source: str | None) -> Iterator[tuple[str, str, str]]:
     if source is None:
         yield "computed-name", HIGH, "it uses getattr, and what for could not be read"
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(function_in(source) or ast.Pass()):
         if not (isinstance(node, ast.Call) and _is(node.func, "getattr") and len(node.args) > 1):
             continue
         asked = node.args[1]

@@ -8,6 +8,7 @@ from capsule.bytecode.code import Code
 from capsule.bytecode.evaluating.of_code import outcome_of_code
 from capsule.bytecode.evaluating.of_source import outcome_of_source
 from capsule.bytecode.evaluating.terms import Terms, Unknown
+from capsule.bytecode.lifting import function_in
 
 CHANCES = 12
 
@@ -17,11 +18,14 @@ def difference(code: Code, text: str, *, chances: Iterable[int] = range(CHANCES)
 
     Raises Unknown where one of them does what is not followed.
     """
+    function = function_in(text)
+    if function is None:
+        return "one of them is no function"
     for seed in chances:
         terms = Terms()
         try:
             one = outcome_of_code(code, terms, seed)
-            other = outcome_of_source(text, code.free, terms, seed)
+            other = outcome_of_source(function, code.free, terms, seed)
         except RecursionError:
             raise Unknown("nested deeper than can be followed") from None
         # A loop that chance keeps going: as far as both were followed, they must agree.

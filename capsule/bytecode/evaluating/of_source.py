@@ -166,21 +166,19 @@ class Reader(Expressions):
             self.world.do("store", *self.place(target), value)
 
 
-def outcome_of_source(text: str, free: Iterable[str], terms: Terms, seed: int) -> tuple[Any, ...]:
-    """Return how the function *text*, a def or a lambda, ends over the given chances.
+def outcome_of_source(
+    function: ast.Lambda | ast.FunctionDef, free: Iterable[str], terms: Terms, seed: int
+) -> tuple[Any, ...]:
+    """Return how *function* ends over the given chances.
 
     *free* are the names that a closure brings. Raises Unknown for what is not followed.
     """
     world = World(terms, seed)
-    statement = ast.parse(text).body[0]
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Lambda):
-        arguments: ast.arguments = statement.value.args
-        body: list[ast.stmt] = [ast.Return(statement.value.body)]
-    elif isinstance(statement, ast.FunctionDef):
-        arguments, body = statement.args, statement.body
+    if isinstance(function, ast.Lambda):
+        body: list[ast.stmt] = [ast.Return(function.body)]
     else:
-        raise Unknown("neither a def nor a lambda")
-    scope = Scope(stored_in(arguments, body), frozenset(free))
+        body = function.body
+    scope = Scope(stored_in(function.args, body), frozenset(free))
     for name in scope.arguments:
         scope.names[name] = terms.of("argument", name)
     outcome = Reader(world, scope).run(body)

@@ -6,6 +6,6 @@ the ways between them, `functions` makes the text and looks it over.
 
 from __future__ import annotations
 
-from capsule.bytecode.lifting.functions import Lifted, lift
+from capsule.bytecode.lifting.functions import Lifted, function_in, lift
 
-__all__ = ["Lifted", "lift"]
+__all__ = ["Lifted", "function_in", "lift"]

@@ -21,6 +21,7 @@ from capsule.bytecode.lifting.values import (
 if TYPE_CHECKING:
     from capsule.bytecode.lifting.machine import Machine
 
+LEVEL_LIMIT = 20  # dots before what is imported
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 
@@ -255,7 +256,7 @@ def _import_name(machine: Machine, instruction: Instruction) -> None:
     # Python 2 says -1 for an import that may be relative or not.
     if isinstance(level, ast.UnaryOp):
         number = 0
-    if not isinstance(number, int):
+    if not isinstance(number, int) or not 0 <= number <= LEVEL_LIMIT:
         raise Stopped("an import of no known level")
     taken = isinstance(names, ast.Tuple)
     machine.push(Imported(instruction.value, number, taken))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import unicodedata
+import warnings
 from dataclasses import dataclass
 
 from capsule.bytecode.code import Code, Instruction
@@ -14,6 +15,7 @@ from capsule.bytecode.lifting.structure import Structure
 from capsule.bytecode.lifting.values import Appended, Augmented, Made, Stopped, is_none
 
 INSTRUCTION_LIMIT = 20_000
+NODE_LIMIT = 20_000
 
 _VARIADIC, _KEYWORDS, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x08, 0x80, 0x200
 # How comprehensions (3.12+) and generators clean up: no handler that anybody wrote.
@@ -40,7 +42,8 @@ def lift(code: Code) -> Lifted:
         tree = Settled().visit(tree)
         _look_over(tree)
         text = ast.unparse(ast.fix_missing_locations(tree))
-        ast.parse(text)
+        if function_in(text) is None:
+            raise Stopped("its source would be no function")
     except Stopped as stopped:
         return Lifted(None, str(stopped), stopped.instruction)
     except (RecursionError, MemoryError):
@@ -48,6 +51,20 @@ def lift(code: Code) -> Lifted:
     except (SyntaxError, ValueError) as error:
         return Lifted(None, f"its source would be no Python ({error})")
     return Lifted(text)
+
+
+def function_in(text: str) -> ast.Lambda | ast.FunctionDef | None:
+    """Return the one function that *text* is, read and not compiled; None if it is none.
+
+    Raises SyntaxError or ValueError where it is no Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # to print one, Python would open a file
+        body = ast.parse(text).body
+    found = body[0] if len(body) == 1 else None
+    if isinstance(found, ast.Expr):
+        return found.value if isinstance(found.value, ast.Lambda) else None
+    return found if isinstance(found, ast.FunctionDef) else None
 
 
 def expression_of(code: Code) -> ast.expr:
@@ -148,7 +165,9 @@ def arguments_of(
 def _look_over(tree: ast.AST) -> None:
     """Refuse a tree whose text would not mean what the instructions do."""
     seen: set[int] = set()
-    for node in ast.walk(tree):
+    for count, node in enumerate(ast.walk(tree)):
+        if count > NODE_LIMIT:
+            raise Stopped(f"a source of more than {NODE_LIMIT} parts")
         if isinstance(node, (Appended, Augmented)):
             raise Stopped("a comprehension of a form that is not known")
         for name in _names(node):
