@@ -57,7 +57,7 @@ class Code:
         version = tuple(int(part) for part in self.python.split("."))
         if self.name in _COMPREHENSIONS or not isinstance(first, str):
             return None
-        return first if version < (3, 13) or self.flags & _HAS_DOCSTRING else None
+        return first if version < (3, 14) or self.flags & _HAS_DOCSTRING else None
 
 
 def as_written_by(raw: Raw, python: str) -> Code:

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 
 from capsule.bytecode.code import Code, Undecodable, as_written_by
-from capsule.bytecode.evaluating import Unknown, difference
+from capsule.bytecode.evaluating import Unknown, difference, makes_sense
 from capsule.bytecode.lifting import Lifted, function_in, lift
 from capsule.bytecode.lines import covered
 from capsule.bytecode.opcodes import FAMILIES, table_of
@@ -62,6 +62,11 @@ def who_wrote(data: bytes) -> Written:
         _try(raw, found)
     if found.codes:
         return _told(raws[0], found, None)
+    for raw in raws:
+        _try(raw, found, any_lines=True)
+    if found.codes and any(lift(code).text is not None for code in found.codes.values()):
+        return _told(raws[0], found, None)
+    found.codes.clear()
     repaired = _repaired(data, raws)
     if repaired is not None:
         raw, count = repaired
@@ -74,14 +79,15 @@ def who_wrote(data: bytes) -> Written:
     raise MarshalError(f"code that no Python of its layout can have written ({told})")
 
 
-def _try(raw: Raw, found: _Candidates) -> None:
+def _try(raw: Raw, found: _Candidates, *, any_lines: bool = False) -> None:
     for python in FAMILIES[raw.layout]:
         try:
             code = as_written_by(raw, python)
         except Undecodable as error:
             found.troubles[python] = str(error)
             continue
-        if not _lines_fit(raw, python):
+        # Up to 3.9 the table keeps what was dropped from the end as never reached.
+        if not _lines_fit(raw, python) and not (any_lines and table_of(python).version < (3, 10)):
             found.troubles[python] = "its table of lines is of another form"
             continue
         found.codes[python] = code
@@ -112,13 +118,13 @@ def _told(raw: Raw, found: _Candidates, damaged: str | None) -> Written:
 
 def _arity(found: _Candidates) -> tuple[dict[str, Code], Lifted]:
     """Return the Pythons whose instructions make sense together, and the source by the first."""
-    lifts = {python: lift(code) for python, code in found.codes.items()}
-    sound = {python for python, one in lifts.items() if one.text is not None}
+    sensible = {python for python, code in found.codes.items() if makes_sense(code)}
     for python in list(found.codes):
-        stopped = lifts[python].stopped or ""
-        if sound and python not in sound and "not code of this Python" in stopped:
+        if sensible and python not in sensible:
             del found.codes[python]
             found.troubles[python] = "its instructions take more from the stack than there is"
+    lifts = {python: lift(code) for python, code in found.codes.items()}
+    sound = {python for python, one in lifts.items() if one.text is not None}
     if {"3.6", "3.7"} <= set(found.codes) and _calls_as_3_6(lifts["3.7"], found.codes["3.7"]):
         del found.codes["3.7"]
         found.troubles["3.7"] = "it calls methods otherwise"
@@ -132,8 +138,9 @@ def _looked_over(code: Code, lifted: Lifted) -> Lifted:
         return lifted
     try:
         told = difference(code, lifted.text)
-    except Unknown:
-        return lifted  # lifting has rules of its own for what is not followed
+    except Unknown as error:
+        # Lifting has rules of its own for what is not followed; not for what stands twice.
+        return lifted if not lifted.doubtful else Lifted(None, f"{error}, and it says it twice")
     return lifted if told is None else Lifted(None, f"its source would compute otherwise ({told})")
 
 

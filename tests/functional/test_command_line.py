@@ -276,9 +276,11 @@ def test_nothing_out_of_a_file_is_ever_run(keras3: Installed, samples: Samples) 
         str(folder / f"{n}.{f}") for n in ("doubling", "made_by_eval") for f in ("h5", "keras")
     ]
     done = keras3.run("-c", AUDIT, *paths)
-    # Each file is read in a child, twice. The last event is the test's own: the hook sees.
+    # Each file is read in a child. The last event is the test's own: the hook sees.
     events = json.loads(done.stdout.split("RESULT ")[1].replace("'", '"'))
-    assert events == ["os.fork"] * 8 + ["marshal.loads"]
+    assert events[-1:] == ["marshal.loads"]
+    assert len(events) == 5
+    assert set(events[:-1]) <= {"os.fork", "subprocess.Popen"}
 
 
 def test_save_runs_a_script_with_its_own_arguments_status_and_output(

@@ -229,3 +229,19 @@ SOURCES: list[tuple[str, list[str]]] = [
     *((one, []) for one in STATEMENTS),
     *CLOSED,
 ]
+
+# What once was lifted to something else, or not at all.
+SOURCES += [
+    ("def f(x):\n    if c:\n        while True:\n            x = g(x)\n            if x:\n"
+     "                continue\n            if not c:\n                break\n    return x", []),
+    ("def f(x):\n    while a < x < b or c:\n        x = g(x)\n    return x", []),
+    ("def f(x):\n    assert a < b < c, [i for i in x]\n    return lambda y: y", []),
+    ("def f(x):\n    for y in x:\n        return y", []),
+    ("def f(x):\n    x.loss = lambda z: z", []),
+    ("def f(x):\n    if x:\n        y = g(x)\n    return lambda: y", []),
+    ("def f(x):\n    global G\n    G = x\n    return [G for j in x]", []),
+    ("lambda x: (x or a) - (x if x else b)", []),
+    ("lambda x: g(x if a else b, c if a else b)", []),
+    ("lambda x: f'{x:>{y}}'", []),
+    ("lambda: -None", []),
+]  # fmt: skip

@@ -29,8 +29,8 @@ NOT_LIFTED = {
     "nested deeper than can be followed": ("3.8", "3.9"),
     "its source would compute otherwise": ("3.12",),
 }
-# Lifted to the same meaning, by other instructions: the compiler shared what is written twice.
-WRITTEN_OTHERWISE = 5
+# Lifted to the same meaning by other instructions, where the compiler copied or shared an end.
+WRITTEN_OTHERWISE = 0.05
 
 
 @pytest.fixture(scope="module", params=MINORS)
@@ -97,7 +97,8 @@ def test_what_people_write_is_lifted_and_compiles_to_the_same_instructions(
         told = same_steps(code, code_of(again, minor))
         if told is not None:
             otherwise.append((text, lifted.text, told))
-    assert len(otherwise) <= WRITTEN_OTHERWISE, otherwise
+            assert difference(code, lifted.text) is None, text
+    assert len(otherwise) <= WRITTEN_OTHERWISE * len(written), otherwise
 
 
 def test_both_forms_compute_the_same_when_followed_step_by_step(

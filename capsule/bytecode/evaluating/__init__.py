@@ -7,8 +7,8 @@ anything was computed, shows.
 
 from __future__ import annotations
 
-from capsule.bytecode.evaluating.comparing import difference
+from capsule.bytecode.evaluating.comparing import difference, makes_sense
 from capsule.bytecode.evaluating.same_steps import same_steps
 from capsule.bytecode.evaluating.terms import Unknown
 
-__all__ = ["Unknown", "difference", "same_steps"]
+__all__ = ["Unknown", "difference", "makes_sense", "same_steps"]

@@ -11,6 +11,7 @@ from capsule.bytecode.evaluating.terms import Terms, Unknown
 from capsule.bytecode.lifting import function_in
 
 CHANCES = 12
+STEPS = 10_000  # over all chances: loops within loops would take seconds
 
 
 def difference(code: Code, text: str, *, chances: Iterable[int] = range(CHANCES)) -> str | None:
@@ -21,8 +22,10 @@ def difference(code: Code, text: str, *, chances: Iterable[int] = range(CHANCES)
     function = function_in(text)
     if function is None:
         return "one of them is no function"
+    terms = Terms()
     for seed in chances:
-        terms = Terms()
+        if terms.steps > STEPS:
+            break
         try:
             one = outcome_of_code(code, terms, seed)
             other = outcome_of_source(function, code.free, terms, seed)
@@ -47,3 +50,17 @@ def _parted(terms: Terms, one: tuple[object, ...], other: tuple[object, ...]) ->
         if len(left) != len(right):
             return f"{len(left)} and {len(right)} steps"
     return f"{one[:-1]} and {other[:-1]}"
+
+
+def makes_sense(code: Code) -> bool:
+    """Tell whether *code*, whichever way chance takes, finds on the stack what it takes."""
+    terms = Terms()
+    for seed in range(4):
+        try:
+            outcome_of_code(code, terms, seed)
+        except Unknown as error:
+            if "the stack is empty" in str(error):
+                return False
+        except RecursionError:
+            break
+    return True

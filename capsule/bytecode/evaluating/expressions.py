@@ -194,8 +194,6 @@ class Expressions:
     def of_UnaryOp(self, node: ast.UnaryOp) -> Term:
         if isinstance(node.op, ast.Not):
             return self.terms.constant(not self.holds(node.operand))
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return self.terms.constant(-node.operand.value)  # type: ignore[operator]
         operator = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}[type(node.op)]
         return making.unary(self.world, operator, self.value(node.operand))
 

@@ -112,6 +112,9 @@ def plain(value: Any) -> Any:
 
 def unary(world: World, operator: str, of: Term) -> Term:
     """Return ``-x``, ``+x`` or ``~x``."""
+    number = world.terms.number(of)
+    if operator == "-" and number is not None:  # as compilers do ahead
+        return world.terms.constant(-number)
     return world.do("unary", operator, of)
 
 
@@ -154,4 +157,5 @@ def text_of(terms: Terms, parts: list[Term]) -> Term:
     for part in parts:
         kind, *inner = terms.read(part)
         flat += inner if kind == "text" else [part]
+    flat = [part for part in flat if not terms.is_constant(part, "")] or [terms.constant("")]
     return flat[0] if len(flat) == 1 else terms.of("text", *flat)

@@ -32,7 +32,7 @@ class Frame:
         self.code, self.world, self.terms = code, world, world.terms
         self.version = tuple(int(part) for part in code.python.split("."))
         self.names: dict[str, Any] = dict(arguments)
-        self.declared: dict[str, Term] = {}
+        self.declared: dict[str, Term] = around.declared if around is not None else {}
         self.around = around  # of a comprehension: the frame whose variables it shares
         self.stack: list[Any] = []
         self.blocks: list[tuple[int, int]] = []  # where a loop ends, with how much on the stack
@@ -171,6 +171,8 @@ class Frame:
         if word == "LOAD_CONST":
             self.push(making.Function(value) if isinstance(value, Code)
                       else self.terms.constant(making.plain(value)))  # fmt: skip
+        elif word == "LOAD_FAST" and value in (*self.code.cells, *self.code.free):
+            self.push(self.terms.of("cell", value))  # to be closed over, from 3.13 on
         elif word in ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF"):
             self.push(self.load(value))
         elif word == "LOAD_GLOBAL" and value in _CONSTANTS:  # names like others in Python 2

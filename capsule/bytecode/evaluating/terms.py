@@ -30,6 +30,8 @@ class Terms:
     def __init__(self) -> None:
         self._numbers: dict[Hashable, Term] = {}
         self._terms: list[tuple[Any, ...]] = []
+        self._values: dict[Term, Any] = {}
+        self.steps = 0
 
     def of(self, kind: str, *parts: Any) -> Term:
         """Return the number of the term of that kind and those parts."""
@@ -50,7 +52,19 @@ class Terms:
             return self.of("tuple", *map(self.constant, value))
         if type(value) is frozenset:
             return self.of("set", *ordered(self, map(self.constant, value)))
-        return self.of("constant", type(value).__name__, repr(value))
+        number = self.of("constant", type(value).__name__, repr(value))
+        self._values[number] = value
+        return number
+
+    def number(self, term: Term) -> Any:
+        """Return the number that a term is, None if it is none."""
+        value = self._values.get(term)
+        return value if isinstance(value, (int, float, complex)) else None
+
+    def settled(self, term: Term) -> bool:
+        """Tell whether a term is a constant, or a tuple of such."""
+        kind, *parts = self.read(term)
+        return kind == "constant" or (kind == "tuple" and all(map(self.settled, parts)))
 
     def is_constant(self, number: Term, value: Any) -> bool:
         """Tell whether a term is the constant *value*."""
@@ -69,6 +83,7 @@ class World:
         self.chances = chances if chances is not None else {}
         self.log: list[Term] = []
         self.steps = 0
+        self.calls = 0
 
     def inner(self) -> World:
         """Return a world of the same chances with a log of its own."""
@@ -79,6 +94,7 @@ class World:
     def step(self) -> None:
         """Count a step; raises Ended where a loop would go on for ever."""
         self.steps += 1
+        self.terms.steps += 1
         if self.steps > STEP_LIMIT:
             raise Ended(("limit",))
 
@@ -87,6 +103,7 @@ class World:
         self.step()
         made = self.terms.of(kind, *parts)
         self.log.append(made)
+        self.calls += kind == "call"
         return made
 
     def holds(self, term: Term) -> bool:
@@ -96,7 +113,8 @@ class World:
             return parts[1] not in ("None", "False", "0", "0.0", "''", "b''")
         if kind in ("tuple", "list", "set", "dict"):
             return bool(parts)
-        return bool(self._chance(("holds", term), 2))
+        # What a global name stands for may be another thing after each call.
+        return bool(self._chance(("holds", term, self.calls if kind == "global" else 0), 2))
 
     def is_none(self, term: Term) -> bool:
         """Tell whether *term* is None, by the same chance as ``term is None`` is true."""
@@ -124,7 +142,7 @@ def spread(terms: Terms, number: Term) -> list[Term]:
 def ordered(terms: Terms, numbers: Iterable[Term]) -> list[Term]:
     """Return the items of a set as it is compared: the constants in an order of their own."""
     listed = list(dict.fromkeys(numbers))
-    if all(terms.read(number)[0] == "constant" for number in listed):
+    if all(terms.settled(number) for number in listed):
         return sorted(listed)
     return listed
 

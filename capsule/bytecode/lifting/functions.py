@@ -25,11 +25,15 @@ _CLEANING = ({"SWAP", "POP_TOP", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_F
 
 @dataclass(frozen=True)
 class Lifted:
-    """The source of a function, or why there is none, and where lifting stopped."""
+    """The source of a function, or why there is none, and where lifting stopped.
+
+    ``doubtful``: it says twice what the instructions do once, and must be compared with them.
+    """
 
     text: str | None
     stopped: str | None = None
     instruction: Instruction | None = None
+    doubtful: bool = False
 
 
 def lift(code: Code) -> Lifted:
@@ -40,7 +44,7 @@ def lift(code: Code) -> Lifted:
         else:
             tree = statement_of(Made(code))
         tree = Settled().visit(tree)
-        _look_over(tree)
+        doubtful = _look_over(tree)
         text = ast.unparse(ast.fix_missing_locations(tree))
         if function_in(text) is None:
             raise Stopped("its source would be no function")
@@ -50,7 +54,7 @@ def lift(code: Code) -> Lifted:
         return Lifted(None, "nested deeper than can be followed")
     except (SyntaxError, ValueError) as error:
         return Lifted(None, f"its source would be no Python ({error})")
-    return Lifted(text)
+    return Lifted(text, doubtful=doubtful)
 
 
 def function_in(text: str) -> ast.Lambda | ast.FunctionDef | None:
@@ -162,8 +166,12 @@ def arguments_of(
     )
 
 
-def _look_over(tree: ast.AST) -> None:
-    """Refuse a tree whose text would not mean what the instructions do."""
+def _look_over(tree: ast.AST) -> bool:
+    """Refuse a tree whose text can't be what was written; tell whether a part stands twice.
+
+    Compilers copy what two ways end in, and what is written once may be computed twice.
+    """
+    twice = False
     seen: set[int] = set()
     for count, node in enumerate(ast.walk(tree)):
         if count > NODE_LIMIT:
@@ -174,9 +182,9 @@ def _look_over(tree: ast.AST) -> None:
             if not _nameable(name):
                 raise Stopped(f"a name that is none: {name[:40]!r}")
         if isinstance(node, ast.expr) and not isinstance(node, (ast.Name, ast.Constant)):
-            if id(node) in seen:
-                raise Stopped("one value is used in two places")
+            twice = twice or id(node) in seen
             seen.add(id(node))
+    return twice
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -116,6 +116,11 @@ class Graph:
         common = {to for to in self.reach(one) & self.reach(other) if not self.only_returns(to)}
         return min(common, key=self.order.__getitem__) if common else None
 
+    def instructions(self, at: int) -> list[Instruction]:
+        """Return all instructions of the block at *at*, with the one that ends it."""
+        block = self.blocks[at]
+        return [*block.body, *([block.end] if block.end is not None else [])]
+
     def only_returns(self, at: int) -> bool:
         """Tell whether *at* does nothing but return: compilers share such ends, or copy them."""
         block = self.blocks[at]
@@ -172,6 +177,8 @@ def _blocks(code: Code) -> dict[int, Block]:
     for instruction, following in zip(stream, stream[1:]):
         if jumps(instruction.name) and instruction.name not in _NO_JUMPS:
             starts.add(instruction.value)
+        if instruction.name == "FOR_ITER":  # a loop begins there, even if nothing leads back
+            starts.add(instruction.offset)
         if _ending(instruction.name):
             starts.add(following.offset)
     if jumps(stream[-1].name):

@@ -10,6 +10,7 @@ from capsule.bytecode.code import Instruction
 from capsule.bytecode.lifting import calls
 from capsule.bytecode.lifting.values import (
     INERT,
+    Assertion,
     Augmented,
     Entry,
     Imported,
@@ -115,6 +116,8 @@ class Settled(ast.NodeTransformer):
         """Return *node* with its targets, its parts first."""
         if isinstance(node, _Later):
             return self.visit(node.targets.tuple())
+        if isinstance(node, Assertion):  # in a raise that could not be told as an assert
+            return ast.Name(node.id, ast.Load())
         return super().generic_visit(node)
 
 
@@ -214,6 +217,9 @@ def _to_place(machine: Machine, instruction: Instruction) -> None:
         machine.emit(ast.Delete([place]))
         return
     entry = machine.pop()
+    if isinstance(entry, Made):
+        machine.push(entry)
+        entry = machine.expression()
     if isinstance(entry, Item):
         entry.targets.place(entry.index, place)
     elif isinstance(entry, Augmented):

@@ -63,7 +63,30 @@ class Structure:
             raise Stopped("instructions that end nowhere")
         if self.known.chains:
             raise Stopped("a value that goes to several places, one of which is not known")
+        self.require_bound()
         return outcome.statements
+
+    def require_bound(self) -> None:
+        """Refuse a variable that is the function's own only by code that is never reached.
+
+        In source it would be somebody else's; so would a generator that never yields be none.
+        """
+        count = self.code.argument_count + self.code.keyword_only_count
+        count += bool(self.code.flags & 0x04) + bool(self.code.flags & 0x08)
+        bound = {*self.code.variables[:count], *self.code.free}
+        reached = [one for at in self.graph.order for one in self.graph.instructions(at)]
+        for one in reached:
+            if one.name.startswith("STORE_FAST_LOAD"):
+                bound.add(one.value[0])
+            elif one.name.startswith(("STORE_FAST", "STORE_DEREF")):
+                bound.update(one.value if isinstance(one.value, tuple) else (one.value,))
+        for one in reached:
+            loaded = one.name.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE"))
+            names = one.value if isinstance(one.value, tuple) else (one.value,)
+            if loaded and one.name != "LOAD_FAST_AND_CLEAR" and not bound.issuperset(names):
+                raise Stopped("a variable that nothing binds", one)
+        if self.code.flags & 0x20 and not any(one.name.startswith("YIELD") for one in reached):
+            raise Stopped("a generator that yields nothing")
 
     def follow(
         self,
@@ -342,6 +365,15 @@ def _breaks(statements: list[ast.stmt]) -> bool:
     return len(statements) == 1 and isinstance(statements[0], ast.Break)
 
 
+def _continues(statements: list[ast.stmt]) -> bool:
+    """Tell whether one of *statements* goes on with the loop that they stand in."""
+    return any(
+        isinstance(one, ast.Continue)
+        or (isinstance(one, ast.If) and (_continues(one.body) or _continues(one.orelse)))
+        for one in statements
+    )
+
+
 def _inverted(statement: ast.If) -> ast.While | None:
     """Return the while loop whose test stands before it and again at its end."""
     if len(statement.body) != 1 or statement.orelse:
@@ -352,6 +384,8 @@ def _inverted(statement: ast.If) -> ast.While | None:
     last = loop.body[-1]
     if not isinstance(last, ast.If) or not _breaks(last.body) or last.orelse:
         return None
+    if _continues(loop.body[:-1]):
+        return None  # which leads past the test at the end
     if ast.dump(negated(last.test)) != ast.dump(statement.test):
         return None
     return ast.While(statement.test, _body(loop.body[:-1]), [])
