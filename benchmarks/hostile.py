@@ -62,7 +62,8 @@ class Watch:
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event == "open" and not str(arguments[0]).startswith(self.folder):
+        name = str(arguments[0]) if arguments else ""
+        if event == "open" and name and not name.startswith(self.folder):
             self.seen.append(f"open {arguments[0]}")
         elif event == "compile" and arguments[1] not in ("<unknown>", "<string>", None):
             self.seen.append(f"compile {arguments[1]}")

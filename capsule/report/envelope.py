@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from capsule.verdict.finding import QUESTIONS
-
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.artifact import Artifact
     from capsule.environment import Environment
@@ -50,6 +48,8 @@ def result(
 
 def verdict_result(path: str, verdict: Verdict) -> dict[str, Any]:
     """Return the result of ``verify`` for one artifact."""
+    from capsule.verdict.finding import QUESTIONS
+
     return result(
         path,
         facts=verdict.found,

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.errors import ConsentError
 from capsule.escaping import escaped
 
@@ -31,6 +30,8 @@ def saved_with(manifest: Manifest) -> str:
 
 
 def _here(verdict: Verdict) -> str:
+    from capsule.environment.frameworks import backend_provider, keras_provider
+
     environment, keras = verdict.environment, verdict.manifest.keras
     parts = [f"Python {environment.python.version}"]
     installed = environment.distributions

@@ -64,7 +64,8 @@ def function_in(text: str) -> ast.Lambda | ast.FunctionDef | None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # to print one, Python would open a file
-        body = ast.parse(text).body
+        # Of an error Python looks for the line in the file: there is none of no name.
+        body = ast.parse(text, filename="").body
     found = body[0] if len(body) == 1 else None
     if isinstance(found, ast.Expr):
         return found.value if isinstance(found.value, ast.Lambda) else None
@@ -173,11 +174,17 @@ def _look_over(tree: ast.AST) -> bool:
     """
     twice = False
     seen: set[int] = set()
+    places: set[int] = set()  # where a slice may stand: a walk comes to the outer node first
     for count, node in enumerate(ast.walk(tree)):
         if count > NODE_LIMIT:
             raise Stopped(f"a source of more than {NODE_LIMIT} parts")
         if isinstance(node, (Appended, Augmented)):
             raise Stopped("a comprehension of a form that is not known")
+        if isinstance(node, ast.Slice) and id(node) not in places:
+            raise Stopped("a slice that stands by itself")
+        if isinstance(node, ast.Subscript):
+            inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            places.update(map(id, inside))
         for name in _names(node):
             if not _nameable(name):
                 raise Stopped(f"a name that is none: {name[:40]!r}")
