@@ -159,6 +159,11 @@ def _answered(job: str, path: Path, options: dict[str, Any]) -> bytes:
                 "message": f"{path} ended the process that read it (out of memory); it is damaged"
                 " or hostile: don't load it"}  # fmt: skip
         result = {"error": told}
+    except Exception as error:  # noqa: BLE001 - what was not foreseen ends the child, not capsule
+        told = {"kind": "ArtifactError", "code": "reader-died",
+                "message": f"{path} could not be read ({type(error).__name__}:"
+                f" {str(error)[:120]}); it may be damaged or hostile: don't load it"}  # fmt: skip
+        result = {"error": told}
     return json.dumps(result).encode("utf-8")
 
 

@@ -206,7 +206,8 @@ def _known(
         yield KnownFact("backend", "tensorflow", "assumed", "the file does not tell")
     python = inspection.python
     if python.lowest is not None:
-        both = f"{python.lowest} to {python.highest}"
+        one = python.lowest == python.highest
+        both = str(python.lowest) if one else f"{python.lowest} to {python.highest}"
         yield KnownFact("python", both, "inferred", "; ".join(python.evidence))
     for one in inspection.functions:
         if one.source is not None:

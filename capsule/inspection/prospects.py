@@ -84,7 +84,8 @@ def _replay(inspection: Inspection) -> Prospect:
     why = f"Keras {release.version}, TensorFlow {release.tensorflow}, Python {low} to {high}"
     if release.reads:
         why += f" (Keras {release.version} reads what {release.reads} wrote)"
-    return Prospect("replay", "perhaps", why, f"capsule replay {name} --unsafe")
+    bound = "".join(f" --bind {one}=…" for one in wanted(inspection))
+    return Prospect("replay", "perhaps", why, f"capsule replay {name} --unsafe{bound}")
 
 
 def wanted(inspection: Inspection) -> list[str]:

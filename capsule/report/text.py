@@ -140,7 +140,11 @@ def _advice(verdict: Verdict) -> Iterator[str]:
             yield f"  what to do     {remedy}"
         if {finding.code for finding in asked} & {"weights-only", "unread"}:
             return
-    if verdict.same != "yes":
+    if verdict.manifest.origin == "inferred":
+        names = [f.subject for f in verdict.findings if f.code == "name-missing"]
+        bound = "".join(f" --bind {name}=…" for name in dict.fromkeys(names))
+        yield f"  as it was      capsule replay {path} --unsafe{bound}"
+    elif verdict.same != "yes":
         yield f"  to be sure     capsule replay {path} --unsafe --check"
 
 

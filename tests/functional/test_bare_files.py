@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Installed
+from tests.conftest import SAMPLES, Installed
 
 TRAIN = """
 import sys, numpy as np, tensorflow as tf
@@ -186,3 +186,17 @@ def test_what_was_inferred_is_written_only_when_asked_and_promises_nothing(
     assert known["keras"] == "read"
     assert known["python"] == "inferred"
     assert known["environment"] == "assumed"
+
+
+def test_a_file_of_2018_lives_in_todays_keras(keras3: Installed) -> None:
+    code = (
+        "import sys, capsule, numpy as np\n"
+        "model = capsule.load(sys.argv[1], safe_mode=False, bind={'margin': 0.5})\n"
+        "x = np.linspace(-1, 1, 24, dtype='float32').reshape(2, 3, 4)\n"
+        "print('RESULT', model.predict([x[0], x[1]], verbose=0).ravel().tolist())\n"
+    )
+    done = keras3.run("-c", code, str(SAMPLES / "old_distance.h5"))
+    # What it printed under Python 3.7 and Keras 2.2.4.
+    expected = [0.7049047946929932, 3.1147146224975586, 5.524524688720703]
+    assert json.loads(done.stdout.split("RESULT ")[1]) == pytest.approx(expected, rel=1e-5)
+    assert "K = tensorflow.keras.backend" in done.stderr

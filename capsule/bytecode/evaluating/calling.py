@@ -76,6 +76,8 @@ def _call_keywords(frame: Frame, step: Step) -> None:
 
 
 def _keyword_names(frame: Frame, step: Step) -> None:
+    if not isinstance(step.value, tuple):
+        raise Unknown("keywords that are no names")
     frame.keywords = tuple(frame.terms.constant(name) for name in step.value)
 
 
