@@ -206,8 +206,8 @@ def _known(
         yield KnownFact("backend", "tensorflow", "assumed", "the file does not tell")
     python = inspection.python
     if python.lowest is not None:
-        one = python.lowest == python.highest
-        both = str(python.lowest) if one else f"{python.lowest} to {python.highest}"
+        alone = python.lowest == python.highest
+        both = str(python.lowest) if alone else f"{python.lowest} to {python.highest}"
         yield KnownFact("python", both, "inferred", "; ".join(python.evidence))
     for one in inspection.functions:
         if one.source is not None:
