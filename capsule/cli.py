@@ -251,8 +251,8 @@ def replay(
         raise CapsuleError(
             "--json goes with neither --shell nor -- COMMAND: their output is theirs"
         )
+    from capsule.rebuild.remote import read_npz
     from capsule.rebuild.replaying import rebuild
-    from capsule.rebuild.session import read_npz
     from capsule.report import envelope, text
     from capsule.report.progress import progress_to
 

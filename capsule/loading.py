@@ -24,8 +24,8 @@ from capsule.guest.probe import compare, make_inputs
 from capsule.loading_bare import load_bare
 from capsule.manifest import Probe
 from capsule.plan import make_plan
+from capsule.rebuild.remote import given_array
 from capsule.rebuild.replaying import replay
-from capsule.rebuild.session import given_array
 from capsule.verdict.case import keras_here
 from capsule.verdict.judging import Verdict, is_bare, judge, manifest_of
 

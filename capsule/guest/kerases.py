@@ -113,7 +113,17 @@ def describe(model: Any) -> Dict[str, Any]:
         "name": model.name,
         "inputs": _tensors(model, "input"),
         "outputs": _tensors(model, "output"),
+        "keys": _keys(model),
     }
+
+
+def _keys(model: Any) -> Optional[List[str]]:
+    """Return the names of the outputs in their order where the model gives a dict."""
+    for name in ("_outputs_struct", "_nested_outputs"):
+        structure = getattr(model, name, None)
+        if isinstance(structure, dict):
+            return sorted(structure)
+    return None
 
 
 def _tensors(model: Any, side: str) -> List[Dict[str, Any]]:

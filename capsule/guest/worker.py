@@ -5,8 +5,11 @@ them to what was its standard output. Everything the model prints goes to standa
 """
 
 import os
+import shutil
+import threading
+import time
 import traceback
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .wire import WireError, read_frame, write_frame
 
@@ -21,13 +24,17 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    shared = os.environ.get("CAPSULE_SHARED")
+    _end_with(int(os.environ.get("CAPSULE_HOST", "0")), shared)
     session = Session()
     while True:
         try:
-            frame = read_frame(requests)
+            frame = read_frame(requests, shared)
         except KeyboardInterrupt:
             return
         if frame is None:
+            if shared is not None:  # the host may have ended without a word
+                shutil.rmtree(shared, ignore_errors=True)
             return
         header, arrays = frame
         try:
@@ -38,9 +45,25 @@ def main() -> None:
             answer = {"error": told(error)}
             outputs = []
         try:
-            write_frame(answers, answer, outputs)
+            write_frame(answers, answer, outputs, shared)
         except WireError as error:  # raised before a byte is sent: an array of another kind
             write_frame(answers, {"error": told(error)})
+
+
+def _end_with(host: int, shared: Optional[str]) -> None:
+    """End this process when the host ends, whatever the model is doing then."""
+
+    def watch() -> None:
+        while os.getppid() == host:
+            time.sleep(0.5)
+        if shared is not None:
+            shutil.rmtree(shared, ignore_errors=True)
+        os._exit(1)
+
+    if host and os.name == "posix":
+        thread = threading.Thread(target=watch)
+        thread.daemon = True
+        thread.start()
 
 
 def told(error: BaseException) -> Dict[str, str]:
@@ -96,6 +119,13 @@ class Session(object):
         inputs = kerases.arranged(self.model, arrays)
         outputs = self.model.predict(inputs, **dict({"verbose": 0}, **header["options"]))
         return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
+
+    def do_weights(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
+        """Return the names of the model's weights, and their values."""
+        from . import kerases
+
+        names = [getattr(one, "path", None) or one.name for one in self.model.weights]
+        return {"names": names}, [kerases.to_numpy(one) for one in self.model.get_weights()]
 
     def do_summary(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return the text of ``model.summary()``."""

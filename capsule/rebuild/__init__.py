@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from capsule.rebuild.remote import RemoteModel
 from capsule.rebuild.replaying import Replayed, replay
-from capsule.rebuild.session import RemoteModel
 
 __all__ = ["RemoteModel", "Replayed", "replay"]

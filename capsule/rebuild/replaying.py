@@ -21,7 +21,8 @@ from capsule.rebuild.bare import Prepared, prepare_bare
 from capsule.rebuild.cache import Built, build
 from capsule.rebuild.pins import Pins, pins_of
 from capsule.rebuild.pythons import FoundPython, find_python
-from capsule.rebuild.session import RemoteModel, worker_environment
+from capsule.rebuild.remote import RemoteModel
+from capsule.rebuild.session import worker_environment
 from capsule.sidecar import write_manifest
 from capsule.verdict import Finding
 from capsule.verdict.judging import is_bare, manifest_of
@@ -57,9 +58,12 @@ class Replayed:
         """What the manifest alone tells of how the model will do."""
         return tuple(of_manifest(self.manifest, Reaches(self.manifest)))
 
-    def load(self) -> RemoteModel:
-        """Load the model in its environment.
+    def load(
+        self, timeout: float | None = None, asked: Mapping[str, Any] | None = None
+    ) -> RemoteModel:
+        """Load the model in its environment; *timeout* limits each of its answers, in seconds.
 
+        *asked* is what a pickled model is replayed by.
         Raises ConsentError where nobody allowed it, RestoreFailedError for what the
         manifest alone tells can't come back (weights that were never saved, …).
         """
@@ -69,7 +73,10 @@ class Replayed:
                 raise RestoreFailedError(f"{self.artifact.path}: {finding.sentence}")
         if self.built is None:
             raise RebuildError("the environment was not built")
-        return RemoteModel(self.built.interpreter, self.manifest, self.plan, self.artifact.path)
+        return RemoteModel(
+            self.built.interpreter, self.manifest, self.plan, self.artifact.path,
+            timeout=timeout, asked=asked,
+        )  # fmt: skip
 
     def run(self, command: Sequence[str] | None) -> int:
         """Run *command* (None: the user's shell) in the environment; return its exit status.
@@ -197,15 +204,22 @@ def replay(
     scope: str = "model",
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
     progress: Progress = _silent,
 ) -> RemoteModel:
     """Return the model at *path*, alive in the environment it was saved in.
 
     Asks for what Keras asks: ``safe_mode=False``, or *trust* in the digests of its
-    functions; else raises ConsentError, which lists them.
+    functions; else raises ConsentError, which lists them. A model that gives no answer
+    within *timeout* seconds is ended, and WorkerError raised.
     """
-    rebuilt = rebuild(
-        path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python,
-        scope=scope, backend=backend, bind=bind, progress=progress,
-    )  # fmt: skip
-    return rebuilt.load()
+    asked: dict[str, Any] = {
+        "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
+        "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),
+    }  # fmt: skip
+    rebuilt = rebuild(path, **asked, progress=progress)
+    return rebuilt.load(timeout, {**asked, "timeout": timeout})
+
+
+def _absolute(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.path.abspath(path)

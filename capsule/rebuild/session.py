@@ -1,4 +1,4 @@
-"""A worker process in a rebuilt environment, and the model in it as if it were local."""
+"""A worker process in a rebuilt environment: started, asked, and ended for certain."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ import signal
 import subprocess
 import tempfile
 import threading
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
-from capsule.errors import InputError, RestoreFailedError, WorkerError
+from capsule.errors import RestoreFailedError, WorkerError
 from capsule.guest import wire
 from capsule.manifest import Manifest
-from capsule.plan import Plan
 from capsule.rebuild.cache import cache_folder, discard
 
 _BOOTSTRAP = (
@@ -31,6 +28,7 @@ _BOOTSTRAP = (
 _PASSED = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
            "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NUMBER_OF_PROCESSORS")  # fmt: skip
 _LAST_WORDS = 20
+_SHARED = Path("/dev/shm")  # memory that two processes see, where there is such a place
 
 
 def worker_environment(manifest: Manifest, keras_home: Path) -> dict[str, str]:
@@ -88,9 +86,15 @@ def _same_files(sources: Sequence[Path], package: Path) -> bool:
 
 
 class Worker:
-    """One process of the model's own Python that answers requests, one at a time."""
+    """One process of the model's own Python that answers requests, one at a time.
 
-    def __init__(self, interpreter: Path, manifest: Manifest) -> None:
+    *timeout* limits each answer in seconds: a process that takes longer is ended.
+    """
+
+    def __init__(self, interpreter: Path, manifest: Manifest, timeout: float | None = None) -> None:
+        self._timeout = timeout
+        self._late = False
+        self._shared = _shared_folder()
         self._home = tempfile.TemporaryDirectory(prefix="capsule-keras-")
         self._lock = threading.Lock()
         self._broken = False
@@ -98,7 +102,11 @@ class Worker:
         self._process = subprocess.Popen(
             [str(interpreter), "-I", "-c", _BOOTSTRAP, str(guest_folder())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=worker_environment(manifest, Path(self._home.name)),
+            env={
+                **worker_environment(manifest, Path(self._home.name)),
+                "CAPSULE_HOST": str(os.getpid()),
+                **({"CAPSULE_SHARED": self._shared} if self._shared is not None else {}),
+            },
         )  # fmt: skip
         # Pipes were asked for, so they are there: typing alone doesn't know.
         self._requests: IO[bytes] = self._process.stdin  # type: ignore[assignment]
@@ -117,15 +125,13 @@ class Worker:
         Raises WorkerError if the worker died, RestoreFailedError or WorkerError with the
         model's own message if it raised.
         """
-        for array in arrays:
-            if array.dtype.kind not in wire.KINDS:
-                raise WorkerError(f"no array of dtype {array.dtype} can be sent to the model")
         with self._lock:
             if self._broken:
                 raise WorkerError("the worker was stopped in the midst of an answer: replay again")
             try:
-                wire.write_frame(self._requests, header, arrays)
-                frame = wire.read_frame(self._answers)
+                with self._limited():
+                    self._send(header, arrays)
+                    frame = wire.read_frame(self._answers, self._shared)
             except (OSError, ValueError, wire.WireError):
                 frame = None
             except BaseException:
@@ -146,7 +152,33 @@ class Worker:
             raise WorkerError(f"the model raised: {told}")
         return answer, outputs
 
+    def _send(self, header: Mapping[str, Any], arrays: Sequence[Any]) -> None:
+        try:
+            wire.write_frame(self._requests, header, arrays, self._shared)
+        except wire.WireError as error:  # raised before a byte is sent
+            raise WorkerError(f"the model can't be given this: {error}") from None
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """End the process if what is done meanwhile takes longer than it may."""
+        if self._timeout is None:
+            yield
+            return
+        timer = threading.Timer(self._timeout, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self) -> None:
+        self._late = True
+        self._process.kill()
+
     def _obituary(self) -> str:
+        if self._late:
+            return f"the worker gave no answer within {self._timeout:g} s and was ended"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         self._listener.join(1)
@@ -171,152 +203,12 @@ class Worker:
             if stream is not None:
                 stream.close()
         self._home.cleanup()
+        if self._shared is not None:
+            shutil.rmtree(self._shared, ignore_errors=True)
 
 
-class RemoteModel:
-    """A model that lives in its own environment: arrays in, arrays out.
-
-    A context manager; ``close()`` ends its process.
-    """
-
-    def __init__(self, interpreter: Path, manifest: Manifest, plan: Plan, path: Path) -> None:
-        self._manifest = manifest
-        self._worker = Worker(interpreter, manifest)
-        try:
-            answer, _ = self._worker.ask(
-                {"do": "load", "plan": plan.to_json(), "path": str(path.resolve())}
-            )
-        except BaseException:
-            self._worker.close()
-            raise
-        self._model = answer["model"]
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the model's inputs, in their order."""
-        return [tensor["name"] for tensor in self._model["inputs"]]
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the model's outputs, in their order."""
-        return [tensor["name"] for tensor in self._model["outputs"]]
-
-    @property
-    def input_shape(self) -> Any:
-        """The input's shape with None for open dimensions; a list of them for several inputs."""
-        return _shapes(self._model["inputs"])
-
-    @property
-    def output_shape(self) -> Any:
-        """The output's shape with None for open dimensions; a list of them for several."""
-        return _shapes(self._model["outputs"])
-
-    def predict(self, x: Any, **options: Any) -> Any:
-        """Return ``model.predict(x, **options)``: an array, or a list for several outputs.
-
-        *x* is an array, a list in the order of the inputs, or a dict by their names.
-        """
-        _, outputs = self._worker.ask({"do": "predict", "options": options}, self._arrays(x))
-        return outputs[0] if len(outputs) == 1 else outputs
-
-    def __call__(self, x: Any) -> Any:
-        """Return ``model(x, training=False)`` as arrays."""
-        _, outputs = self._worker.ask({"do": "call"}, self._arrays(x))
-        return outputs[0] if len(outputs) == 1 else outputs
-
-    def _arrays(self, x: Any) -> list[Any]:
-        import numpy
-
-        if isinstance(x, Mapping):
-            missing = [name for name in self.input_names if name not in x]
-            if missing:
-                raise WorkerError(f"no input is given for {', '.join(missing)}")
-            x = [x[name] for name in self.input_names]
-        many = list(x) if isinstance(x, (list, tuple)) and len(self.input_names) > 1 else [x]
-        return [numpy.asarray(array) for array in many]
-
-    def predict_file(self, inputs: Path, outputs: Path) -> None:
-        """Predict on the arrays of the npz file *inputs* and write *outputs*, named like them.
-
-        The arrays are named like the model's inputs, or stand in their order. Nothing is
-        unpickled. Raises WorkerError for files that can't be read or written.
-        """
-        import numpy
-
-        arrays = read_npz(inputs)
-        names = self.input_names
-        if len(arrays) != len(names):
-            raise WorkerError(f"{inputs} holds {len(arrays)} arrays, the model takes {len(names)}")
-        by_name = set(arrays) == set(names)
-        x = [arrays[name] for name in (names if by_name else arrays)]
-        made = self.predict(x if len(x) > 1 else x[0])
-        listed = made if isinstance(made, list) else [made]
-        keys = self.output_names
-        if len(keys) != len(listed) or len(set(keys)) != len(keys):
-            keys = [f"output_{index}" for index in range(len(listed))]
-        try:
-            with open(outputs, "wb") as stream:
-                numpy.savez(stream, **dict(zip(keys, listed)))
-        except OSError as error:
-            raise WorkerError(f"{outputs} can't be written: {error.strerror}") from None
-
-    def summary(self) -> str:
-        """Return the text of ``model.summary()``."""
-        answer, _ = self._worker.ask({"do": "summary"})
-        return str(answer["summary"])
-
-    def probe(self) -> dict[str, Any] | None:
-        """Compute the recorded probe again and return how it compares, None without one."""
-        probe = self._manifest.probe
-        if probe.skipped is not None:
-            return None
-        header = {"do": "probe", "inputs": list(probe.inputs), "outputs": list(probe.outputs)}
-        answer, _ = self._worker.ask(header, [given_array(kept) for kept in probe.given])
-        comparison: dict[str, Any] = answer["comparison"]
-        return comparison
-
-    def close(self) -> None:
-        """End the worker."""
-        self._worker.close()
-
-    def __enter__(self) -> RemoteModel:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    """Return the arrays of an npz file by name; nothing is unpickled. Raises InputError."""
-    import numpy
-
+def _shared_folder() -> str | None:
     try:
-        with path.open("rb") as stream:
-            if stream.read(4) != b"PK\x03\x04":
-                raise InputError(f"{path} is no npz file: write one with numpy.savez")
-        with numpy.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        told = str(error).splitlines()[0]
-        raise InputError(f"{path} can't be read as an npz file: {told}") from None
-
-
-def _shapes(tensors: list[dict[str, Any]]) -> Any:
-    shapes = [tuple(tensor["shape"]) for tensor in tensors]
-    return shapes[0] if len(shapes) == 1 else shapes
-
-
-def given_array(kept: Mapping[str, Any]) -> Any:
-    import base64
-
-    import numpy
-
-    raw = base64.b64decode(kept["base64"])
-    return numpy.frombuffer(raw, dtype=kept["dtype"]).reshape(kept["shape"])
+        return tempfile.mkdtemp(prefix="capsule-", dir=_SHARED)
+    except OSError:
+        return None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
+import pickle
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +76,80 @@ def test_bad_arrays_are_the_models_error_and_the_session_goes_on(remote: RemoteM
     with pytest.raises(WorkerError, match="no input is given for b"):
         remote.predict({"a": A})
     assert len(remote.predict([A, B])) == 2
+
+
+def test_batches_larger_than_memory_go_one_after_the_other(remote: RemoteModel) -> None:
+    made = remote.predict([A * n, B] for n in range(3))
+    assert not isinstance(made, list)
+    for n, (y, _) in enumerate(made):
+        np.testing.assert_array_equal(y, A * 10 * n)
+
+
+def test_a_model_is_shared_by_threads(remote: RemoteModel) -> None:
+    def ten_times(number: int) -> bool:
+        return bool((remote([A * number, B])[0] == A * 10 * number).all())
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ten_times, range(24)))
+
+
+def test_a_large_batch_comes_back_whole_and_leaves_nothing_behind(two_ended: Path) -> None:
+    with capsule.replay(two_ended, safe_mode=False) as model:
+        folder = model._worker._shared
+        large = np.random.default_rng(0).random((200_000, 2), dtype="float32")
+        y, _ = model.predict([large, np.zeros((200_000, 3), "float32")], batch_size=50_000)
+        np.testing.assert_array_equal(y, large * 10)
+        assert folder is None or os.listdir(folder) == []
+    assert folder is None or not os.path.exists(folder)
+
+
+def test_a_pickled_model_is_replayed_where_it_is_unpickled(two_ended: Path) -> None:
+    with capsule.replay(two_ended, safe_mode=False) as model:
+        kept = pickle.dumps(model)
+    with pickle.loads(kept) as again:
+        np.testing.assert_array_equal(again([A, B])[0], A * 10)
+
+
+def test_weights_and_outputs_have_the_models_names(keras3: Installed, tmp_path: Path) -> None:
+    (tmp_path / "named.py").write_text(
+        "import tensorflow as tf\nk = tf.keras\nx = k.Input((2,), name='x')\n"
+        "d = k.layers.Dense(1, name='dense', kernel_initializer='ones')(x)\n"
+        "k.Model(x, {'z': d, 'a': k.layers.Lambda(lambda v: v + 1)(x)}).save('named.keras')\n"
+    )
+    keras3.capsule("save", "named.py", cwd=tmp_path, check=True)
+    with capsule.replay(tmp_path / "named.keras", safe_mode=False) as model:
+        assert {name: w.tolist() for name, w in model.weights.items()} == {
+            "dense/kernel": [[1.0], [1.0]], "dense/bias": [0.0],
+        }  # fmt: skip
+        made = model.predict(A)
+        assert list(made) == ["a", "z"]
+        np.testing.assert_array_equal(made["a"], A + 1)
+
+
+def test_a_model_that_takes_too_long_is_ended(two_ended: Path, tmp_path: Path) -> None:
+    with capsule.replay(two_ended, safe_mode=False, timeout=60) as model:
+        worker = model._worker
+        worker._timeout = 0.2
+        os.kill(worker._process.pid, signal.SIGSTOP)
+        with pytest.raises(WorkerError, match="gave no answer within"):
+            model.predict([A, B])
+
+
+def test_the_worker_does_not_outlive_whoever_asked(two_ended: Path, cache: str) -> None:
+    code = (
+        "import capsule, os, sys, signal\n"
+        "model = capsule.replay(sys.argv[1], safe_mode=False)\n"
+        "print(model._worker._process.pid, model._worker._shared, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(two_ended)], capture_output=True,
+                          text=True, env={**os.environ, "CAPSULE_CACHE": cache})  # fmt: skip
+    pid, shared = done.stdout.split()
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{pid}") and not os.path.exists(shared):
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker still runs")
 
 
 def test_a_worker_that_is_killed_says_so(two_ended: Path) -> None:

@@ -28,7 +28,7 @@ def sample(x: Any) -> Any:
     for i, part in enumerate(x):
         if i > 2 and part:
             break
-        total += [p * 2 for p in part][0] if i else tf.abs(part)
+        total += sum([p * 2 for p in part]) if i else tf.abs(part)
     return total
 
 
