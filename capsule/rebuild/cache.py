@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,7 +10,6 @@ import platform
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,8 @@ def build(
     folder = root / key
     with locked(root / f"{key}.lock", progress):
         if is_ready(folder, pins):
+            with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
+                os.utime(folder / READY)
             return Built(folder, python.version, backend.name, True, pins)
         discard(folder)
         try:
@@ -115,7 +117,7 @@ def build(
     return Built(folder, python.version, backend.name, False, pins, made)
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold the lock file at *path*; tell if somebody else holds it."""
     lock = FileLock(path)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact import Artifact, open_artifact
+from capsule.artifact import Artifact, identify, open_artifact
 from capsule.errors import ArtifactChangedError, InputError, RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan, make_plan
-from capsule.rebuild.backends import Backend, Progress, backend_named
+from capsule.rebuild.backends import BACKENDS, Backend, Progress, backend_named
 from capsule.rebuild.bare import Prepared, prepare_bare
-from capsule.rebuild.cache import Built, build
+from capsule.rebuild.cache import Built, build, environment_key
+from capsule.rebuild.inventory import Kept, kept_environments
 from capsule.rebuild.pins import Pins, pins_of
 from capsule.rebuild.pythons import FoundPython, find_python
 from capsule.rebuild.remote import RemoteModel
@@ -181,6 +182,28 @@ def _prepare(
     interpreter = find_python(found.python, python)
     pins = pins_of(found, scope, elsewhere=plan.consent.builds)
     return Prepared(artifact, found, plan, interpreter, pins)
+
+
+def environment_of(path: Path) -> Kept:
+    """Return the environment in the cache that the artifact at *path* is replayed in.
+
+    Raises RebuildError where it was not built yet.
+    """
+    kept = [one for one in kept_environments() if one.ready]
+    if is_bare(path):  # what was inferred of it lies in the environment
+        digest = identify(path)[2][:12]
+        found = [one for one in kept if any(one.folder.glob(f"*-{digest}.capsule.json"))]
+    else:
+        ready = _prepare(path, True, (), None, None, "model")
+        keys = {
+            environment_key(ready.python, ready.pins, backend=backend, build=allowed)
+            for backend in BACKENDS
+            for allowed in (True, False)
+        }
+        found = [one for one in kept if one.key in keys]
+    if found:
+        return found[0]
+    raise RebuildError(f"{path} has no environment yet: capsule replay {path} builds it")
 
 
 def _needs_building(

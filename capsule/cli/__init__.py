@@ -1,15 +1,15 @@
 """The command line: parses, calls the library, prints. Nothing else."""
 
-import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 import capsule
+from capsule.cli import environments
+from capsule.cli.ending import complain, ending
 from capsule.errors import CapsuleError
 from capsule.escaping import escaped
 
@@ -35,23 +35,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.
 Format = Annotated[str, typer.Option("--format", help="text or json.")]
 
 
-def _ending(command: Callable[..., None]) -> Callable[..., None]:
-    """Let *command* end as documented: an error is one sentence and a status, Ctrl-C is 130."""
-
-    @functools.wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except CapsuleError as error:
-            _complain(error)
-            raise typer.Exit(error.status) from None
-        except KeyboardInterrupt:
-            print("capsule: stopped; nothing half-done will be used", file=sys.stderr)
-            raise typer.Exit(130) from None
-
-    return guarded
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"capsule {capsule.__version__}")
@@ -72,7 +55,7 @@ def _main(
     options_metavar="[OPTIONS]",
     short_help="Save models with a sidecar beside each.",
 )
-@_ending
+@ending
 def save(
     target: Annotated[
         Optional[str], typer.Argument(metavar="SCRIPT | ARTIFACT", help="What to run or describe.")
@@ -117,7 +100,7 @@ def save(
 
 
 @app.command(short_help="Will it load here and compute the same?")
-@_ending
+@ending
 def verify(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
     python: Interpreter = None,
@@ -151,7 +134,7 @@ def verify(
             statuses.append(error.status)
             results.append(envelope.error_result(str(path), error))
             if wanted == "text":
-                _complain(error)
+                complain(error)
             continue
         statuses.append(verdict.status(required))
         results.append(envelope.verdict_result(str(path), verdict))
@@ -165,7 +148,7 @@ def verify(
 
 
 @app.command(short_help="What does it carry, and who wrote it?")
-@_ending
+@ending
 def inspect(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Model files.")],
     source: Annotated[bool, typer.Option("--source", help="Print the lifted source.")] = False,
@@ -192,7 +175,7 @@ def inspect(
             statuses.append(error.status)
             results.append(inspection.inspection_result(str(path), None, error))
             if wanted == "text":
-                _complain(error)
+                complain(error)
             continue
         statuses.append(2 if found.unread else 0)
         results.append(inspection.inspection_result(str(path), found))
@@ -205,7 +188,7 @@ def inspect(
 
 
 @app.command(short_help="Bring it back in its own environment.")
-@_ending
+@ending
 def replay(
     artifact: Annotated[Path, typer.Argument(help="The model file.")],
     command: Annotated[
@@ -319,8 +302,7 @@ def _format(form: str, as_json: bool) -> str:
     return wanted
 
 
-def _complain(error: CapsuleError) -> None:
-    print(escaped(f"capsule: {error.message}"), file=sys.stderr)
+app.add_typer(environments.app, name="env")
 
 
 def main() -> None:

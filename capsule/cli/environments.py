@@ -1,0 +1,87 @@
+"""``capsule env``: what the cache of rebuilt environments keeps."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capsule.cli.ending import ending
+from capsule.escaping import escaped
+
+if TYPE_CHECKING:
+    from capsule.rebuild.inventory import Kept
+
+app = typer.Typer(
+    name="env",
+    help="List, show and prune the environments that replay has built.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Which = Annotated[str, typer.Argument(metavar="KEY | ARTIFACT", help="The first letters of a key.")]
+
+
+@app.command("list", short_help="What is there, how large, and when it was used.")
+@ending
+def listed(as_json: AsJson = False) -> None:
+    """List the environments in the cache, the last used first."""
+    from capsule.rebuild.inventory import kept_environments
+    from capsule.report.environments import environment_lines
+
+    found = kept_environments()
+    if as_json:
+        print(json.dumps({"capsule": "1.0", "command": "env list",
+                          "results": [one.to_json() for one in found]}, indent=1))  # fmt: skip
+        return
+    for line in environment_lines(found):
+        print(escaped(line))
+
+
+@app.command(short_help="One of them: its Python and what is installed in it.")
+@ending
+def show(which: Which, as_json: AsJson = False) -> None:
+    """Show one environment: its Python, its size, and every distribution in it."""
+    from capsule.report.environments import environment_detail
+
+    one = _named(which)
+    if as_json:
+        print(json.dumps({"capsule": "1.0", "command": "env show",
+                          "results": [one.to_json()]}, indent=1))  # fmt: skip
+        return
+    for line in environment_detail(one):
+        print(escaped(line))
+
+
+@app.command(short_help="Its folder.")
+@ending
+def path(which: Which) -> None:
+    """Print the folder of one environment, or of the one that a model is replayed in."""
+    print(escaped(str(_named(which).folder)))
+
+
+@app.command(short_help="Remove those that nobody uses.")
+@ending
+def prune(
+    days: Annotated[int, typer.Option(min=0, help="Remove what was not used for so long.")] = 30,
+) -> None:
+    """Remove environments not used for some time, and what no build finished."""
+    from capsule.rebuild.inventory import prune as prune_cache
+    from capsule.report.environments import size_text
+
+    gone = prune_cache(days)
+    freed = size_text(sum(one.size for one in gone))
+    many = "1 environment" if len(gone) == 1 else f"{len(gone)} environments"
+    print(f"removed {many}, {freed}" if gone else f"nothing was unused for {days} days")
+    sys.stdout.flush()
+
+
+def _named(which: str) -> "Kept":
+    from capsule.rebuild.inventory import kept_environment
+    from capsule.rebuild.replaying import environment_of
+
+    if Path(which).exists():
+        return environment_of(Path(which))
+    return kept_environment(which)
