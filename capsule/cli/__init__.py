@@ -218,6 +218,12 @@ def replay(
         typer.Option("--bind", metavar="NAME=JSON", help="A value for a name of a bare file's."),
     ] = None,
     python: Interpreter = None,
+    download: Annotated[
+        str, typer.Option(help="auto: let uv bring a Python that is missing; never.")
+    ] = "auto",
+    timeout: Annotated[
+        Optional[float], typer.Option(min=0.1, help="End a model that takes more seconds.")
+    ] = None,
     manifest: Sidecar = None,
     as_json: AsJson = False,
 ) -> None:
@@ -255,6 +261,7 @@ def replay(
                 scope=scope,
                 backend=backend,
                 bind=dict(_bound(word) for word in bind or ()),
+                download=download,
                 progress=progress,
             )
         print(text.listing(text.replay_lines(rebuilt)), file=out)
@@ -265,7 +272,7 @@ def replay(
             raise typer.Exit(rebuilt.run(command))
         with progress_to(sys.stderr) as progress:
             progress("loading the model there")
-            model = rebuilt.load()
+            model = rebuilt.load(timeout)
         with model:
             if inputs is not None and outputs is not None:
                 model.predict_file(inputs, outputs)

@@ -50,6 +50,7 @@ def prepare_bare(
     trust: Iterable[str],
     python: Any,
     bind: Mapping[str, Any],
+    download: str,
     progress: Progress,
 ) -> Prepared:
     """Return the inferred manifest of *path*, a Python for it, and its pins.
@@ -70,7 +71,7 @@ def prepare_bare(
             f"{path} does not tell which Keras wrote it ({inspection.keras}): no environment"
             " can be chosen for it"
         )
-    found = choose_python(inspection, release, python)
+    found = choose_python(inspection, release, python, download)
     made = on_python(inferred(inspection, artifact, bind=bind), found.version)
     build = None
     better = mended(artifact.config)
@@ -87,7 +88,9 @@ def prepare_bare(
     return Prepared(artifact, made, plan, found, pins)
 
 
-def choose_python(inspection: Inspection, release: Release, named: Any = None) -> FoundPython:
+def choose_python(
+    inspection: Inspection, release: Release, named: Any = None, download: str = "never"
+) -> FoundPython:
     """Return the best Python found: one that wrote the file, else one its Keras runs on.
 
     Another Python than the writer's will do only where every function is lifted.
@@ -112,11 +115,13 @@ def choose_python(inspection: Inspection, release: Release, named: Any = None) -
             f" ({unlifted[0].stopped})"
         )
     trouble: RebuildError | None = None
-    for version in near:
-        try:
-            return find_python(PythonFacts("cpython", f"{version}.0", MAGIC[version], ""), named)
-        except RebuildError as error:
-            trouble = trouble or error
+    for how in dict.fromkeys(("never", download)):  # what is here comes before what is not
+        for version in near:
+            wanted = PythonFacts("cpython", f"{version}.0", MAGIC[version], "")
+            try:
+                return find_python(wanted, named, download=how)
+            except RebuildError as error:
+                trouble = trouble or error
     raise RebuildError(
         f"Keras {release.version} runs on Python {release.pythons[0]} to {release.pythons[1]}, and"
         f" none was found here: get one with uv python install {near[0]}, or name it with --python",

@@ -6,9 +6,7 @@ The known places are listed by name, which starts nothing; only the one chosen i
 from __future__ import annotations
 
 import os
-import re
-import sys
-from collections.abc import Iterator
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,10 @@ from packaging.version import Version
 from capsule.environment.interpreters import collect
 from capsule.errors import EnvironmentUnknownError, RebuildError
 from capsule.manifest import PythonFacts
+from capsule.rebuild.places import PLACES, installed_pythons
+
+DOWNLOADS = ("never", "auto")
+_LOWEST_TO_DOWNLOAD = Version("3.8")  # uv has none before
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,43 @@ class FoundPython:
     exact: bool
 
 
-def find_python(wanted: PythonFacts, named: str | os.PathLike[str] | None = None) -> FoundPython:
+def find_python(
+    wanted: PythonFacts, named: str | os.PathLike[str] | None = None, *, download: str = "never"
+) -> FoundPython:
     """Return an interpreter of the wanted minor version, the exact patch where there is one.
 
-    *named* is looked at alone. Raises RebuildError with what was looked for, where, and
-    how to get it.
+    *named* is looked at alone. With *download* ``auto`` uv brings one where none is found.
+    Raises RebuildError with what was looked for, where, and how to get it.
     """
+    if download not in DOWNLOADS:
+        raise RebuildError(f"download is one of {' and '.join(DOWNLOADS)}, not {download!r}")
+    found = _found(wanted, named)
+    if found is None and download == "auto" and _downloaded(wanted.minor):
+        found = _found(wanted, None)
+    if found is not None:
+        return found
+    get = f"uv python install {wanted.minor}"
+    if Version(wanted.minor) < _LOWEST_TO_DOWNLOAD:
+        get = f"pyenv install {wanted.minor}, or conda create -n old python={wanted.minor}"
+    raise RebuildError(
+        f"no {wanted.implementation} {wanted.minor} was found (looked at {PLACES}); get one with:"
+        f" {get}",
+        code="python-missing",
+    )
+
+
+def _downloaded(minor: str) -> bool:
+    """Let uv install a Python of that minor version among its own; tell whether it did."""
+    from uv import find_uv_bin
+
+    if Version(minor) < _LOWEST_TO_DOWNLOAD:
+        return False
+    command = [find_uv_bin(), "python", "install", "--quiet", "--no-config", minor]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def _found(wanted: PythonFacts, named: str | os.PathLike[str] | None) -> FoundPython | None:
     if named is not None:
         found = _ask(Path(named), wanted)
         if found is None:
@@ -55,12 +88,6 @@ def find_python(wanted: PythonFacts, named: str | os.PathLike[str] | None = None
         best = _ask(path, wanted) or best
         if best is not None and best.exact:
             break
-    if best is None:
-        raise RebuildError(
-            f"no {wanted.implementation} {wanted.minor} was found (looked at this Python, pyenv,"
-            f" uv and PATH); get one with: uv python install {wanted.minor}",
-            code="python-missing",
-        )
     return best
 
 
@@ -82,46 +109,3 @@ def _ask(path: Path, wanted: PythonFacts) -> FoundPython | None:
     return FoundPython(
         base if base.exists() else path, told["version"], told["version"] == wanted.version
     )
-
-
-def installed_pythons() -> Iterator[tuple[str | None, Path]]:
-    """Give the interpreters of this machine as ``(version as its place tells it, path)``.
-
-    From: the running Python, pyenv, uv, and PATH with shims passed over.
-    """
-    running = "{}.{}.{}".format(*sys.version_info[:3])
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    yield running, Path(base)
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
-    yield from _versioned(pyenv, re.compile(r"(\d+\.\d+\.\d+)\Z"))
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path(data, "uv", "python"))
-    yield from _versioned(uv, re.compile(r"cpython-(\d+\.\d+\.\d+)-"))
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        # A shim is a script that picks a Python: the real ones were listed above.
-        if folder and "shims" not in Path(folder).parts:
-            yield from _in_folder(Path(folder))
-
-
-def _versioned(root: Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, Path]]:
-    try:
-        folders = sorted(root.iterdir())
-    except OSError:
-        return
-    for folder in folders:
-        match = pattern.match(folder.name)
-        python = folder / ("python.exe" if os.name == "nt" else "bin/python")
-        if match and python.exists():
-            yield match[1], python
-
-
-def _in_folder(folder: Path) -> Iterator[tuple[str | None, Path]]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return
-    for name in names:
-        match = re.fullmatch(r"python(3(?:\.\d+)?)?(?:\.exe)?", name)
-        if match and os.access(folder / name, os.X_OK):
-            told = match[1] if match[1] and "." in match[1] else None
-            yield told, folder / name

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def rebuild(
     scope: str = "model",
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
+    download: str = "auto",
     progress: Progress = _silent,
 ) -> Replayed:
     """Build the environment of the artifact at *path*; load nothing yet.
@@ -132,12 +134,12 @@ def rebuild(
     if manifest is None and is_bare(path):
         ready = prepare_bare(
             Path(path), safe_mode=safe_mode, trust=trust, python=python, bind=bind or {},
-            progress=progress,
+            download=download, progress=progress,
         )  # fmt: skip
     else:
         if bind:
             raise InputError(f"{path} has a sidecar, which says what its names stand for")
-        ready = _prepare(path, safe_mode, trust, manifest, python, scope)
+        ready = _prepare(path, safe_mode, trust, manifest, python, scope, download)
     allowed = ready.plan.consent.builds
     if backend == "pip-tools" and not allowed:
         raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
@@ -169,6 +171,7 @@ def _keep(manifest: Manifest, folder: Path) -> None:
 def _prepare(
     path: str | os.PathLike[str], safe_mode: bool, trust: Iterable[str],
     manifest: str | os.PathLike[str] | None, python: str | os.PathLike[str] | None, scope: str,
+    download: str,
 ) -> Prepared:  # fmt: skip
     """Return what the sidecar says of the model, a Python for it, and its pins."""
     found = manifest_of(path, manifest)
@@ -179,9 +182,32 @@ def _prepare(
             f" {found.artifact.name}): restore it, or save the model again"
         )
     plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
-    interpreter = find_python(found.python, python)
+    interpreter = python_for(found, python, download)
     pins = pins_of(found, scope, elsewhere=plan.consent.builds)
     return Prepared(artifact, found, plan, interpreter, pins)
+
+
+def python_for(
+    manifest: Manifest, named: str | os.PathLike[str] | None, download: str
+) -> FoundPython:
+    """Return the Python that *manifest* asks for, the same minor version at least.
+
+    Another minor version will do where none is to be had and every function is restored
+    from source: bytecode is at home in its own alone.
+    """
+    try:
+        return find_python(manifest.python, named, download=download)
+    except RebuildError as error:
+        nodes = [manifest.nodes.get(one.node or "") for one in manifest.functions]
+        by_source = all(node is None or node.source is not None for node in nodes)
+        if error.code != "python-missing" or not by_source:
+            raise
+        mine = int(manifest.python.minor.partition(".")[2])
+        for minor in sorted(range(6, 15), key=lambda other: (abs(other - mine), -other)):
+            wanted = replace(manifest.python, version=f"3.{minor}.0")
+            with contextlib.suppress(RebuildError):
+                return find_python(wanted)
+        raise
 
 
 def environment_of(path: Path) -> Kept:
@@ -194,7 +220,7 @@ def environment_of(path: Path) -> Kept:
         digest = identify(path)[2][:12]
         found = [one for one in kept if any(one.folder.glob(f"*-{digest}.capsule.json"))]
     else:
-        ready = _prepare(path, True, (), None, None, "model")
+        ready = _prepare(path, True, (), None, None, "model", "never")
         keys = {
             environment_key(ready.python, ready.pins, backend=backend, build=allowed)
             for backend in BACKENDS
@@ -227,6 +253,7 @@ def replay(
     scope: str = "model",
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
+    download: str = "auto",
     timeout: float | None = None,
     progress: Progress = _silent,
 ) -> RemoteModel:
@@ -239,6 +266,7 @@ def replay(
     asked: dict[str, Any] = {
         "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
         "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),
+        "download": download,
     }  # fmt: skip
     rebuilt = rebuild(path, **asked, progress=progress)
     return rebuilt.load(timeout, {**asked, "timeout": timeout})

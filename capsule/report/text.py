@@ -203,10 +203,10 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
         f" by {built.backend}, {how}"
     )
     if not replayed.python.exact and replayed.manifest.origin != "inferred":
-        yield (
-            f"  python         {replayed.python.version} in place of"
-            f" {replayed.manifest.python.version}: same bytecode, another patch"
-        )
+        wanted = replayed.manifest.python
+        same = replayed.python.version.startswith(wanted.minor + ".")
+        why = "same bytecode, another patch" if same else "its functions are restored from source"
+        yield f"  python         {replayed.python.version} in place of {wanted.version}: {why}"
     if built.from_source:
         yield f"  from source    {', '.join(built.from_source)} (no wheel here)"
     if built.pins.moved:
