@@ -16,6 +16,7 @@ from typing import Any
 
 from capsule import __version__
 from capsule.artifact import Artifact
+from capsule.bytecode.lifting import CLASSIC_DIVISION
 from capsule.errors import InputError
 from capsule.guest import values
 from capsule.guest.digest import code_bytes
@@ -40,6 +41,21 @@ from capsule.manifest import (
 MAGIC = {"2.7": 62211, "3.4": 3310, "3.5": 3351, "3.6": 3379, "3.7": 3394, "3.8": 3413,
          "3.9": 3425, "3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571,
          "3.14": 3627}  # fmt: skip
+
+
+# What `/` is in Python 2: whole numbers are divided without rest, whoever holds them.
+_CLASSIC_DIVISION = Node(
+    kind="function",
+    module="__main__",
+    qualname=CLASSIC_DIVISION,
+    namespace="__main__",
+    origin="main",
+    source=f"""def {CLASSIC_DIVISION}(one, other):
+    kinds = [str(getattr(v, "dtype", type(v).__name__)) for v in (one, other)]
+    whole = all("int" in kind or "bool" in kind for kind in kinds)
+    return one // other if whole else one / other
+""",
+)
 
 
 def inferred(
@@ -158,6 +174,9 @@ def _bindings(
             yield Binding(name, how, to=_module(meant[name], nodes), attributes=chains)
         elif name in read.missing:
             yield Binding(name, how, missing=True, attributes=chains)
+    if CLASSIC_DIVISION in (read.source or ""):
+        nodes.setdefault(CLASSIC_DIVISION, _CLASSIC_DIVISION)
+        yield Binding(CLASSIC_DIVISION, "global", to=CLASSIC_DIVISION)
     for module in read.imports:
         yield Binding(module, "import", to=_module(module, nodes))
 

@@ -149,9 +149,32 @@ def _model(model: Config, *, first: bool) -> Config:
         raise Untranslatable(f"{model.get('class_name')} has no configuration")
     kept = {key: value for key, value in inner.items() if key in ("name", "trainable")}
     sides = {key: inner.get(key) for key in ("input_layers", "output_layers")}
+    _require_reached(layers, sides)
     _renumber(layers, sides)
     _rename(layers, sides)
     return {"class_name": "Functional", "config": {**kept, "layers": layers, **sides}}
+
+
+def _require_reached(layers: list[Config], sides: Config) -> None:
+    """Refuse layers that lead to no output: Keras 2 kept them for the sake of a loss."""
+    leading = {
+        layer.get("name") or layer["config"].get("name"): {
+            place[0] for place in _references(layer.get("inbound_nodes"))
+        }
+        for layer in layers
+    }
+    waiting = [place[0] for place in _references(sides.get("output_layers"))]
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += leading.get(name, ())
+    lost = [layer for layer in layers if layer["class_name"] != "InputLayer"
+            and (layer.get("name") or layer["config"].get("name")) not in reached]  # fmt: skip
+    if reached and lost:
+        name = lost[-1].get("name") or lost[-1]["config"].get("name")
+        raise Untranslatable(f"{name} leads to no output, and Keras 3 leaves out such layers")
 
 
 def _renumber(layers: list[Config], sides: Config) -> None:

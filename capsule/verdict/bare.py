@@ -7,6 +7,7 @@ a no with its reason, the rest is unknown, with what to try.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from packaging.version import Version
 
@@ -32,6 +33,7 @@ def bare_findings(
     if inspection.format == "weights-h5":
         return [_no("weights-only", name, "it holds weights and no model",
                     "build the model in code, then model.load_weights")]  # fmt: skip
+    replayed = REPLAY.replace("MODEL", name)
     found = list(_framework(inspection, environment))
     found += _form(inspection, artifact, environment)
     for function in inspection.functions:
@@ -54,11 +56,13 @@ def bare_findings(
             name,
             "nothing was recorded when it was saved, so nothing can be promised",
             reach=("model",),
-            remedy=REPLAY.replace("MODEL", name),
+            remedy=REPLAY,
             decides=QUESTIONS,
         )
     )
-    return list(dict.fromkeys(found))
+    # The command as it is to be typed.
+    told = [replace(one, remedy=replayed) if one.remedy == REPLAY else one for one in found]
+    return list(dict.fromkeys(told))
 
 
 def _no(

@@ -200,3 +200,21 @@ def test_a_file_of_2018_lives_in_todays_keras(keras3: Installed) -> None:
     expected = [0.7049047946929932, 3.1147146224975586, 5.524524688720703]
     assert json.loads(done.stdout.split("RESULT ")[1]) == pytest.approx(expected, rel=1e-5)
     assert "K = tensorflow.keras.backend" in done.stderr
+
+
+def test_division_of_python_2_lives_in_todays_keras(keras3: Installed, tmp_path: Path) -> None:
+    code = "YwEAAAABAAAAAgAAAEMAAABzCAAAAHwAAGQBABVTKAIAAABOaf8AAAAoAAAAACgBAAAAdAEAAAB4KAAAAAAoAAAAAHMIAAAAdHJhaW4ucHl0CAAAADxsYW1iZGE+AQAAAHMAAAAA\n"  # noqa: E501
+    layers = [
+        {"class_name": "Lambda", "config": {
+            "name": "scaled", "function": [code, None, None], "function_type": "lambda",
+            "arguments": {}, "batch_input_shape": [None, 2], "dtype": "float32"}},
+    ]  # fmt: skip
+    model = {"class_name": "Sequential", "config": layers, "keras_version": "2.0.8"}
+    (tmp_path / "m.json").write_text(json.dumps(model))
+    run = (
+        "import sys, capsule, numpy as np\n"
+        "model = capsule.load(sys.argv[1], safe_mode=False)\n"
+        "print('RESULT', model.predict(np.array([[255.0, 51.0]]), verbose=0).tolist())\n"
+    )
+    done = keras3.run("-c", run, str(tmp_path / "m.json"))
+    assert json.loads(done.stdout.split("RESULT ")[1]) == [[1.0, pytest.approx(0.2)]]

@@ -25,7 +25,7 @@ Ask = Callable[[list[tuple[str, list[str]]]], "list[bytes | None]"]
 # What is not lifted, by the words in which it says so, and the Pythons of which that holds.
 NOT_LIFTED = {
     "a print statement": ("2.7",),
-    "a division that rounds down whole numbers": ("2.7",),
+    "a division in place": ("2.7",),
     "nested deeper than can be followed": ("3.8", "3.9"),
     "its source would compute otherwise": ("3.12",),
 }

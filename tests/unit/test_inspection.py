@@ -156,3 +156,16 @@ def test_a_code_object_in_base64_of_another_alphabet_is_left_alone(tmp_path: Pat
     layer["config"]["function"][0] = base64.b85encode(b"x" * 30).decode()
     found = inspect(architecture(tmp_path / "m.json", model_of(layer)))
     assert found.functions[0].unread
+
+
+def test_division_of_python_2_is_restored_as_it_was(tmp_path: Path) -> None:
+    """``lambda x: x / 255``, as Python 2.7 wrote it: without rest for whole numbers alone."""
+    code = bytes.fromhex(
+        "630100000001000000020000004300000073080000007c00006401001553280200"
+        "00004e69ff00000028000000002801000000740100000078280000000028000000"
+        "007308000000747261696e2e707974080000003c6c616d6264613e010000007300"
+        "000000"
+    )
+    found = who_wrote(code)
+    assert found.pythons == ("2.7",)
+    assert found.lifted.text == "lambda x: classic_division(x, 255)"

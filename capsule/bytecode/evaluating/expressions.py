@@ -9,6 +9,7 @@ from typing import Any
 
 from capsule.bytecode.evaluating import making
 from capsule.bytecode.evaluating.terms import Ended, Term, Unknown, World, pairs, spread
+from capsule.bytecode.lifting import CLASSIC_DIVISION
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.BitAnd: "&", ast.FloorDiv: "//", ast.LShift: "<<", ast.MatMult: "@",
@@ -228,6 +229,9 @@ class Expressions:
         return self.value(node.body if self.holds(node.test) else node.orelse)
 
     def of_Call(self, node: ast.Call) -> Term:
+        if isinstance(node.func, ast.Name) and node.func.id == CLASSIC_DIVISION:
+            left, right = self.values(node.args)
+            return self.world.do("binary", "/", left, right)
         function = self.value(node.func)
         positional = self.values(node.args)
         named: list[tuple[Any, Term]] = []

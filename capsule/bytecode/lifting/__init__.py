@@ -7,5 +7,6 @@ the ways between them, `functions` makes the text and looks it over.
 from __future__ import annotations
 
 from capsule.bytecode.lifting.functions import Lifted, function_in, lift
+from capsule.bytecode.lifting.machine import CLASSIC_DIVISION
 
-__all__ = ["Lifted", "function_in", "lift"]
+__all__ = ["CLASSIC_DIVISION", "Lifted", "function_in", "lift"]

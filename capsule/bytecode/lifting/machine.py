@@ -28,6 +28,8 @@ from capsule.bytecode.lifting.values import (
 )
 
 STACK_LIMIT = 2000
+# What Python 2's `/` is called in source for Python 3: whoever restores the function brings it.
+CLASSIC_DIVISION = "classic_division"
 
 BINARY: dict[str, type[ast.operator]] = {
     "ADD": ast.Add, "AND": ast.BitAnd, "FLOOR_DIVIDE": ast.FloorDiv, "LSHIFT": ast.LShift,
@@ -210,7 +212,10 @@ class Machine:
             return False
         left, right = self.expressions(2)
         if kind == "DIVIDE" and not _surely_float(left) and not _surely_float(right):
-            raise Stopped("a division that rounds down whole numbers, as only Python 2 does")
+            if place:
+                raise Stopped("a division in place, as only Python 2 does it")
+            self.push(ast.Call(ast.Name(CLASSIC_DIVISION, ast.Load()), [left, right], []))
+            return True
         self.push(
             Augmented(left, BINARY[kind](), right) if place
             else ast.BinOp(left, BINARY[kind](), right)
