@@ -203,7 +203,7 @@ def test_a_file_of_2018_lives_in_todays_keras(keras3: Installed) -> None:
 
 
 def test_division_of_python_2_lives_in_todays_keras(keras3: Installed, tmp_path: Path) -> None:
-    code = "YwEAAAABAAAAAgAAAEMAAABzCAAAAHwAAGQBABVTKAIAAABOaf8AAAAoAAAAACgBAAAAdAEAAAB4KAAAAAAoAAAAAHMIAAAAdHJhaW4ucHl0CAAAADxsYW1iZGE+AQAAAHMAAAAA\n"  # noqa: E501
+    code = "YwEAAAABAAAAAgAAAEMAAABzCAAAAHwAAGQBABVTKAIAAABOaf8AAAAoAAAAACgBAAAAdAEAAAB4KAAAAAAoAAAAAHMIAAAAdHJhaW4ucHl0CAAAADxsYW1iZGE+AQAAAHMAAAAA\n"
     layers = [
         {"class_name": "Lambda", "config": {
             "name": "scaled", "function": [code, None, None], "function_type": "lambda",
