@@ -65,7 +65,7 @@ class Watch:
         name = str(arguments[0]) if arguments else ""
         if event == "open" and name and not name.startswith(self.folder):
             self.seen.append(f"open {arguments[0]}")
-        elif event == "compile" and arguments[1] not in ("<unknown>", "<string>", None):
+        elif event == "compile" and arguments[1] not in ("", "<string>", None):
             self.seen.append(f"compile {arguments[1]}")
         elif event in FORBIDDEN:
             self.seen.append(f"{event} {str(arguments)[:80]}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +19,7 @@ from packaging.version import Version
 from capsule.errors import RebuildError
 from capsule.rebuild.pins import Pins, as_text
 from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.sources import Sources
 
 Progress = Callable[[str], None]
 
@@ -26,6 +29,10 @@ _OFFLINE = re.compile(
     r"Temporary failure in name resolution|Max retries exceeded|NewConnectionError|tcp connect",
     re.IGNORECASE,
 )
+_HASH = re.compile(r"[Hh]ash mismatch|DO NOT MATCH THE HASHES")
+_NO_WHEEL = re.compile(
+    r"Because (\S+?)(?:==\S+)? has no (?:usable )?wheels|Wheels are required for `(\S+?)`"
+)
 _GONE = re.compile(r"no version of (\S+)|Could not find a version that satisfies .*?(\S+==\S+)")
 
 
@@ -33,6 +40,7 @@ class Backend(Protocol):
     """What a rebuild needs of an installer."""
 
     name: str
+    sources: Sources
 
     def create(self, folder: Path, python: FoundPython) -> None:
         """Make an empty virtual environment in *folder*."""
@@ -54,14 +62,19 @@ class Uv:
 
     name = "uv"
 
+    def __init__(self, sources: Sources | None = None) -> None:
+        self.sources = sources or Sources()
+
     def create(self, folder: Path, python: FoundPython) -> None:
         command = [*_uv(), "venv", "--quiet", "--no-project", "--python", str(python.path)]
         _run([*command, str(folder)], folder)
 
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
-        lock.write_text(as_text(pins.requirements), encoding="utf-8")
+        lock.write_text(pins.as_text(), encoding="utf-8")
         # Bytecode is compiled now, once, whatever the machine's habit.
         command = [*self._install(folder), "--compile-bytecode", "--requirements", str(lock)]
+        if pins.hashes:
+            command.append("--require-hashes")
         try:
             _run([*command, "--only-binary", ":all:"], folder)
             return ()
@@ -103,7 +116,8 @@ class Uv:
         wanted.write_text(as_text(requirements), encoding="utf-8")
         command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate",
                    "--no-emit-index-url", "--no-emit-find-links", "--exclude-newer",
-                   date.isoformat(), "--python", str(python.path), str(wanted)]  # fmt: skip
+                   date.isoformat(), "--python", str(python.path), *self.sources.options(),
+                   str(wanted)]  # fmt: skip
         try:
             done = _start([*command, "--only-binary", ":all:"], wanted)
             if done.returncode != 0 and build:
@@ -114,6 +128,13 @@ class Uv:
         lines = (line.strip() for line in done.stdout.splitlines())
         return [line for line in lines if line and not line.startswith(("#", "-"))]
 
+    def lock(self, wanted: Path, python: FoundPython, path: Path) -> None:
+        """Write a PEP 751 lock of the exact pins in *wanted* to *path*."""
+        command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps",
+                   "--format", "pylock.toml", "--python", str(python.path),
+                   *self.sources.options(), "--output-file", str(path), str(wanted)]  # fmt: skip
+        _run(command, path)
+
     def _install(self, folder: Path) -> list[str]:
         return [
             *_uv(),
@@ -123,6 +144,8 @@ class Uv:
             "--no-deps",
             "--python",
             str(python_in(folder)),
+            *self.sources.options(),
+            *(["--offline"] if self.sources.offline else []),
         ]
 
 
@@ -134,6 +157,9 @@ class PipTools:
 
     name = "pip-tools"
 
+    def __init__(self, sources: Sources | None = None) -> None:
+        self.sources = sources or Sources()
+
     def create(self, folder: Path, python: FoundPython) -> None:
         if Version(python.version) < Version("3.7"):
             raise RebuildError(
@@ -142,31 +168,37 @@ class PipTools:
         _run([str(python.path), "-I", "-m", "venv", str(folder)], folder)
         inner = str(python_in(folder))
         # pip-sync needs a pip of 22.2 or later in there.
-        _run([inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"], folder)
+        upgrade = [inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"]
+        if not self.sources.offline:
+            _run([*upgrade, *self.sources.options()], folder)
 
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
         if not build:
             raise RebuildError("pip-tools may build source distributions: it needs --unsafe")
         wanted = lock.with_suffix(".in")
         wanted.write_text(as_text(pins.requirements), encoding="utf-8")
-        lock.write_text(as_text(pins.requirements), encoding="utf-8")
+        lock.write_text(pins.as_text(), encoding="utf-8")
         # pip-compile resolves for the Python it runs under: elsewhere the pins are the lock.
-        if Version(_python_version(folder)).release[:2] == sys.version_info[:2]:
+        if not pins.hashes and Version(_python_version(folder)).release[:2] == sys.version_info[:2]:
             _run(
                 [*_module("compile"), "--quiet", "--no-header", "--no-annotate", "--strip-extras",
                  "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options",
-                 "--allow-unsafe", "--output-file", str(lock), str(wanted)],
+                 "--allow-unsafe", *self._of_compile(), "--output-file", str(lock), str(wanted)],
                 folder,
             )  # fmt: skip
         _run(
             [*_module("sync"), "--quiet", "--python-executable", str(python_in(folder)),
-             "--pip-args", "--no-deps", str(lock)],
+             "--pip-args", shlex.join(["--no-deps", *self.sources.options()]), str(lock)],
             folder,
         )  # fmt: skip
         return ()
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         return ()
+
+    def _of_compile(self) -> list[str]:
+        """Return the options as pip-compile takes them, which knows no constraints but in files."""
+        return replace(self.sources, constraint=None).options()
 
 
 def _python_version(folder: Path) -> str:
@@ -181,11 +213,14 @@ def _python_version(folder: Path) -> str:
 BACKENDS: dict[str, type[Uv] | type[PipTools]] = {"uv": Uv, "pip-tools": PipTools}
 
 
-def backend_named(name: str) -> Backend:
-    """Return the backend of that name. Raises RebuildError for another one."""
+def backend_named(name: str, sources: Sources | None = None) -> Backend:
+    """Return the backend of that name, which takes distributions from *sources*.
+
+    Raises RebuildError for another name.
+    """
     if name not in BACKENDS:
         raise RebuildError(f"there is no backend {name!r}; choose {' or '.join(BACKENDS)}")
-    return BACKENDS[name]()
+    return BACKENDS[name](sources)
 
 
 def _uv() -> list[str]:
@@ -227,6 +262,24 @@ def _require_done(done: subprocess.CompletedProcess[str], command: list[str]) ->
         raise RebuildError(
             f"{tool} could not reach the package index: is there a network? ({_last(said)})",
             code="network",
+        )
+    if _HASH.search(said):
+        raise RebuildError(
+            f"{tool} got a file of another hash than the lock has: it was changed on its way or"
+            f" at its source; nothing was installed ({_last(said)})",
+            code="hash-mismatch",
+        )
+    if "yanked" in said and "requires-python" not in said:
+        raise RebuildError(
+            f"{tool}: a release was yanked, taken back by those who made it: {_last(said)}",
+            code="distribution-yanked",
+        )
+    lacking = _NO_WHEEL.search(said)
+    if lacking:
+        raise RebuildError(
+            f"{tool} finds no wheel of {lacking[1] or lacking[2]} for this Python and platform:"
+            f" {_last(said)}",
+            code="no-wheel",
         )
     gone = _GONE.search(said)
     if gone:

@@ -30,6 +30,7 @@ from capsule.rebuild.backends import Progress, Uv
 from capsule.rebuild.cache import cache_folder
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython, find_python
+from capsule.rebuild.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def prepare_bare(
     python: Any,
     bind: Mapping[str, Any],
     download: str,
+    sources: Sources,
     progress: Progress,
 ) -> Prepared:
     """Return the inferred manifest of *path*, a Python for it, and its pins.
@@ -79,7 +81,7 @@ def prepare_bare(
         weights = artifact.format != "keras-json"
         build = {"config": better or artifact.config, "weights": weights, "translated": False}
     plan = make_plan(artifact, made, safe_mode=safe_mode, trust=trust, build=build)
-    pins = resolved(release, found, build=plan.consent.builds, progress=progress)
+    pins = resolved(release, found, sources, build=plan.consent.builds, progress=progress)
     installed = tuple(
         DistributionFacts(name, version) for name, version in sorted(pins.versions.items())
     )
@@ -129,12 +131,14 @@ def choose_python(
     ) from trouble
 
 
-def resolved(release: Release, python: FoundPython, *, build: bool, progress: Progress) -> Pins:
+def resolved(
+    release: Release, python: FoundPython, sources: Sources, *, build: bool, progress: Progress
+) -> Pins:
     """Return the pins of *release* as of its date, for *python*; resolved once, then kept."""
     kept = cache_folder() / "resolved"
     kept.mkdir(exist_ok=True, mode=0o700)
     asked = {"requirements": list(release.requirements), "date": release.date.isoformat(),
-             "python": python.version, "build": build}  # fmt: skip
+             "python": python.version, "build": build, "sources": sources.told()}  # fmt: skip
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode("ascii")).hexdigest()[:20]
     file = kept / f"{key}.txt"
     if file.exists():
@@ -142,7 +146,9 @@ def resolved(release: Release, python: FoundPython, *, build: bool, progress: Pr
     else:
         progress(f"resolving {', '.join(release.requirements)} as of {release.date}")
         try:
-            lines = Uv().resolve(release.requirements, python, release.date, kept, build=build)
+            lines = Uv(sources).resolve(
+                release.requirements, python, release.date, kept, build=build
+            )
         except RebuildError as error:
             if build or error.code == "network":
                 raise
@@ -159,4 +165,5 @@ def resolved(release: Release, python: FoundPython, *, build: bool, progress: Pr
         pinned = [one.version for one in requirement.specifier if one.operator == "=="]
         if len(pinned) == 1:
             found[canonicalize_name(requirement.name)] = pinned[0]
-    return Pins(tuple(f"{name}=={found[name]}" for name in sorted(found)), found)
+    ordered = {name: found[name] for name in sorted(found)}
+    return Pins(tuple(f"{name}=={version}" for name, version in ordered.items()), ordered)

@@ -21,6 +21,7 @@ from capsule.errors import RebuildError
 from capsule.rebuild.backends import Backend, Progress, python_in
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.sources import Sources
 
 READY = "capsule-ready.json"
 LOCK = "capsule-lock.txt"
@@ -64,8 +65,8 @@ def cache_folder() -> Path:
 
 
 def environment_key(
-    python: FoundPython, pins: Pins, *, backend: str,
-                    build: bool) -> str:  # fmt: skip
+    python: FoundPython, pins: Pins, *, backend: str, build: bool, sources: Sources | None = None
+) -> str:
     """Return the key of an environment: over everything that decides what is in it."""
     parts = {
         "python": [str(python.path), python.version],
@@ -73,6 +74,8 @@ def environment_key(
         "platform": [platform.system(), platform.machine()],
         "backend": backend,
         "build": build,
+        "hashes": {name: list(pins.hashes[name]) for name in sorted(pins.hashes)},
+        "sources": (sources or Sources()).told(),
         "index": {k: v for k, v in sorted(os.environ.items())
                   if k.startswith(("UV_", "PIP_")) and ("INDEX" in k or "FIND_LINKS" in k)},
     }  # fmt: skip
@@ -94,7 +97,9 @@ def build(
     """
     root = cache_folder() / "environments"
     root.mkdir(exist_ok=True, mode=0o700)
-    key = environment_key(python, pins, backend=backend.name, build=allow_build)
+    key = environment_key(
+        python, pins, backend=backend.name, build=allow_build, sources=backend.sources
+    )
     folder = root / key
     with locked(root / f"{key}.lock", progress):
         if is_ready(folder, pins):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from capsule.errors import RebuildError
@@ -17,11 +17,24 @@ ALWAYS = ("h5py", "numpy")
 
 @dataclass(frozen=True)
 class Pins:
-    """Exact requirements, sorted; ``moved`` are those that come from elsewhere than at save."""
+    """Exact requirements, sorted; ``moved`` are those that come from elsewhere than at save.
+
+    ``hashes`` are the SHA-256 digests of a lock, by name: what has another one is refused.
+    """
 
     requirements: tuple[str, ...]
     versions: dict[str, str]
     moved: tuple[str, ...] = ()
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def as_text(self) -> str:
+        """Return the pins as a requirements file, with their hashes if a lock gave any."""
+        lines = []
+        for name, line in zip(self.versions, self.requirements):
+            lines.append(
+                " ".join([line, *(f"--hash=sha256:{h}" for h in self.hashes.get(name, ()))])
+            )
+        return as_text(lines)
 
 
 def pins_of(manifest: Manifest, scope: str = "model", *, elsewhere: bool = False) -> Pins:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact import Artifact, identify, open_artifact
-from capsule.errors import ArtifactChangedError, InputError, RebuildError, RestoreFailedError
+from capsule.artifact import Artifact, identify
+from capsule.errors import RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
-from capsule.plan import Consent, Plan, make_plan
+from capsule.plan import Consent, Plan
 from capsule.rebuild.backends import BACKENDS, Backend, Progress, backend_named
-from capsule.rebuild.bare import Prepared, prepare_bare
 from capsule.rebuild.cache import Built, build, environment_key
 from capsule.rebuild.inventory import Kept, kept_environments
-from capsule.rebuild.pins import Pins, pins_of
-from capsule.rebuild.pythons import FoundPython, find_python
+from capsule.rebuild.pins import Pins
+from capsule.rebuild.preparing import prepared, silent
+from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.remote import RemoteModel
 from capsule.rebuild.session import worker_environment
+from capsule.rebuild.sources import Sources
 from capsule.sidecar import write_manifest
 from capsule.verdict import Finding
-from capsule.verdict.judging import is_bare, manifest_of
+from capsule.verdict.judging import is_bare
 from capsule.verdict.reach import Reaches
 from capsule.verdict.rules import of_manifest
 
@@ -102,10 +102,6 @@ class Replayed:
             return subprocess.call([program, *words[1:]], env=inner)
 
 
-def _silent(message: str) -> None:
-    pass
-
-
 def rebuild(
     path: str | os.PathLike[str],
     *,
@@ -117,7 +113,8 @@ def rebuild(
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
     download: str = "auto",
-    progress: Progress = _silent,
+    sources: Sources | None = None,
+    progress: Progress = silent,
 ) -> Replayed:
     """Build the environment of the artifact at *path*; load nothing yet.
 
@@ -130,16 +127,11 @@ def rebuild(
     if scope not in SCOPES:
         raise RebuildError(f"there is no scope {scope!r}; choose {' or '.join(SCOPES)}")
     started = time.monotonic()
-    installer = backend_named(backend)
-    if manifest is None and is_bare(path):
-        ready = prepare_bare(
-            Path(path), safe_mode=safe_mode, trust=trust, python=python, bind=bind or {},
-            download=download, progress=progress,
-        )  # fmt: skip
-    else:
-        if bind:
-            raise InputError(f"{path} has a sidecar, which says what its names stand for")
-        ready = _prepare(path, safe_mode, trust, manifest, python, scope, download)
+    installer = backend_named(backend, sources)
+    ready = prepared(
+        path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python, scope=scope,
+        bind=bind, download=download, sources=installer.sources, progress=progress,
+    )  # fmt: skip
     allowed = ready.plan.consent.builds
     if backend == "pip-tools" and not allowed:
         raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
@@ -168,48 +160,6 @@ def _keep(manifest: Manifest, folder: Path) -> None:
     write_manifest(manifest, folder / name)
 
 
-def _prepare(
-    path: str | os.PathLike[str], safe_mode: bool, trust: Iterable[str],
-    manifest: str | os.PathLike[str] | None, python: str | os.PathLike[str] | None, scope: str,
-    download: str,
-) -> Prepared:  # fmt: skip
-    """Return what the sidecar says of the model, a Python for it, and its pins."""
-    found = manifest_of(path, manifest)
-    artifact = open_artifact(path)
-    if artifact.sha256 != found.artifact.sha256:
-        raise ArtifactChangedError(
-            f"{artifact.path} is not the file that its sidecar describes (saved as"
-            f" {found.artifact.name}): restore it, or save the model again"
-        )
-    plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
-    interpreter = python_for(found, python, download)
-    pins = pins_of(found, scope, elsewhere=plan.consent.builds)
-    return Prepared(artifact, found, plan, interpreter, pins)
-
-
-def python_for(
-    manifest: Manifest, named: str | os.PathLike[str] | None, download: str
-) -> FoundPython:
-    """Return the Python that *manifest* asks for, the same minor version at least.
-
-    Another minor version will do where none is to be had and every function is restored
-    from source: bytecode is at home in its own alone.
-    """
-    try:
-        return find_python(manifest.python, named, download=download)
-    except RebuildError as error:
-        nodes = [manifest.nodes.get(one.node or "") for one in manifest.functions]
-        by_source = all(node is None or node.source is not None for node in nodes)
-        if error.code != "python-missing" or not by_source:
-            raise
-        mine = int(manifest.python.minor.partition(".")[2])
-        for minor in sorted(range(6, 15), key=lambda other: (abs(other - mine), -other)):
-            wanted = replace(manifest.python, version=f"3.{minor}.0")
-            with contextlib.suppress(RebuildError):
-                return find_python(wanted)
-        raise
-
-
 def environment_of(path: Path) -> Kept:
     """Return the environment in the cache that the artifact at *path* is replayed in.
 
@@ -220,7 +170,7 @@ def environment_of(path: Path) -> Kept:
         digest = identify(path)[2][:12]
         found = [one for one in kept if any(one.folder.glob(f"*-{digest}.capsule.json"))]
     else:
-        ready = _prepare(path, True, (), None, None, "model", "never")
+        ready = prepared(path, download="never")
         keys = {
             environment_key(ready.python, ready.pins, backend=backend, build=allowed)
             for backend in BACKENDS
@@ -254,8 +204,9 @@ def replay(
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
     download: str = "auto",
+    sources: Sources | None = None,
     timeout: float | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> RemoteModel:
     """Return the model at *path*, alive in the environment it was saved in.
 
@@ -266,7 +217,7 @@ def replay(
     asked: dict[str, Any] = {
         "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
         "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),
-        "download": download,
+        "download": download, "sources": sources,
     }  # fmt: skip
     rebuilt = rebuild(path, **asked, progress=progress)
     return rebuilt.load(timeout, {**asked, "timeout": timeout})

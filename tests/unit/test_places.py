@@ -10,8 +10,8 @@ from capsule.errors import RebuildError
 from capsule.manifest import PythonFacts
 from capsule.rebuild import pythons
 from capsule.rebuild.places import installed_pythons
+from capsule.rebuild.preparing import python_for
 from capsule.rebuild.pythons import FoundPython, find_python
-from capsule.rebuild.replaying import python_for
 from tests.making import manifest_with
 
 
