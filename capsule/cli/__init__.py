@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 import capsule
-from capsule.cli import environments
+from capsule.cli import environments, shipping
 from capsule.cli.ending import complain, ending
 from capsule.errors import CapsuleError
 from capsule.escaping import escaped
@@ -224,6 +224,14 @@ def replay(
     timeout: Annotated[
         Optional[float], typer.Option(min=0.1, help="End a model that takes more seconds.")
     ] = None,
+    index_url: shipping.IndexUrl = None,
+    find_links: shipping.FindLinks = None,
+    constraint: Annotated[
+        Optional[Path], typer.Option("--constraint", help="A constraints file for the installer.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Take distributions from --find-links alone.")
+    ] = False,
     manifest: Sidecar = None,
     as_json: AsJson = False,
 ) -> None:
@@ -240,8 +248,10 @@ def replay(
         raise CapsuleError(
             "--json goes with neither --shell nor -- COMMAND: their output is theirs"
         )
+    from capsule.rebuild.bundling import is_bundle, unpacked
     from capsule.rebuild.remote import read_npz
     from capsule.rebuild.replaying import rebuild
+    from capsule.rebuild.sources import Sources
     from capsule.report import envelope, text
     from capsule.report.progress import progress_to
 
@@ -249,6 +259,9 @@ def replay(
     out = sys.stderr if as_json else sys.stdout
     rebuilt = comparison = failure = None
     try:
+        sources = Sources(index_url, tuple(find_links or ()), constraint, offline)
+        if is_bundle(artifact):
+            artifact, sources = unpacked(artifact)
         if inputs is not None:
             read_npz(inputs)  # told before anything is built for it
         with progress_to(sys.stderr) as progress:
@@ -262,6 +275,7 @@ def replay(
                 backend=backend,
                 bind=dict(_bound(word) for word in bind or ()),
                 download=download,
+                sources=sources,
                 progress=progress,
             )
         print(text.listing(text.replay_lines(rebuilt)), file=out)
@@ -309,6 +323,9 @@ def _format(form: str, as_json: bool) -> str:
     return wanted
 
 
+app.command(short_help="Pin its environment with hashes.")(shipping.lock)
+app.command(short_help="Put all that it needs into one archive.")(shipping.bundle)
+app.command(short_help="Say its environment to other tools.")(shipping.export)
 app.add_typer(environments.app, name="env")
 
 

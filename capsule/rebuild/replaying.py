@@ -17,6 +17,7 @@ from capsule.errors import RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan
 from capsule.rebuild.backends import BACKENDS, Backend, Progress, backend_named
+from capsule.rebuild.bundling import is_bundle, unpacked
 from capsule.rebuild.cache import Built, build, environment_key
 from capsule.rebuild.inventory import Kept, kept_environments
 from capsule.rebuild.pins import Pins
@@ -214,6 +215,8 @@ def replay(
     functions; else raises ConsentError, which lists them. A model that gives no answer
     within *timeout* seconds is ended, and WorkerError raised.
     """
+    if is_bundle(path):
+        path, sources = unpacked(Path(path))
     asked: dict[str, Any] = {
         "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
         "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),

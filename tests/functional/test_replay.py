@@ -6,6 +6,8 @@ import concurrent.futures
 import json
 import os
 import pickle
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +284,47 @@ def test_load_raises_with_the_verdict_or_returns_the_model_replayed(
     done = keras3_elsewhere.run("-c", LOAD_ELSEWHERE, path, CAPSULE_CACHE=cache)
     assert done.stdout.splitlines() == ["VerdictError no", "RemoteModel (1, 5)"]
     assert issubclass(VerdictError, capsule.CapsuleError)
+
+
+def test_a_bundle_is_replayed_without_any_network(
+    keras3: Installed, samples: Samples, tmp_path: Path
+) -> None:
+    """Locked, bundled, copied elsewhere, and brought back with the network taken away."""
+    cut_off = ["unshare", "--net", "--map-root-user"]
+    if subprocess.run([*cut_off, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this machine does not let a test take its network away")
+    shutil.copy(samples(keras3) / "doubling.keras", tmp_path)
+    shutil.copy(samples(keras3) / "doubling.keras.capsule.json", tmp_path)
+    done = keras3.capsule("bundle", "doubling.keras", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "lock-version" in (tmp_path / "pylock.doubling-keras.toml").read_text()
+    (tmp_path / "elsewhere").mkdir()
+    bundle = shutil.move(tmp_path / "doubling.keras.capsule.zip", tmp_path / "elsewhere")
+    done = subprocess.run(
+        [*cut_off, keras3.python, "-m", "capsule", "replay", str(bundle), "--unsafe", "--check"],
+        capture_output=True, text=True,
+        env={**os.environ, "CAPSULE_CACHE": str(tmp_path / "own-cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "exactly those recorded at save" in done.stdout
+
+
+def test_what_has_another_hash_than_the_lock_is_refused(
+    keras3: Installed, samples: Samples, tmp_path: Path
+) -> None:
+    shutil.copy(samples(keras3) / "doubling.keras", tmp_path)
+    shutil.copy(samples(keras3) / "doubling.keras.capsule.json", tmp_path)
+    done = keras3.capsule("lock", "doubling.keras", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lock = tmp_path / "pylock.doubling-keras.toml"
+    text = lock.read_text()
+    at = text.index('name = "six"')
+    spoiled = re.sub(r'sha256 = "[0-9a-f]{4}', 'sha256 = "0000', text[at:])
+    lock.write_text(text[:at] + spoiled)
+    done = keras3.capsule("replay", "doubling.keras", "--unsafe", cwd=tmp_path,
+                          CAPSULE_CACHE=str(tmp_path / "own-cache"))  # fmt: skip
+    assert done.returncode == 2
+    assert "another hash than the lock has" in done.stderr
 
 
 def test_pip_tools_replays_the_same(keras3: Installed, samples: Samples, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""A model's environment in other tools' words: pip's, Docker's, conda's, CycloneDX."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from capsule import __version__
+from capsule.errors import InputError
+from capsule.rebuild.backends import Uv
+from capsule.rebuild.bare import Prepared
+from capsule.rebuild.locks import write_lock
+from capsule.rebuild.preparing import prepared
+from capsule.sidecar import SUFFIX
+
+
+def exported(path: str | os.PathLike[str], form: str, **asked: Any) -> str:
+    """Return the environment of the artifact at *path* as a text of that form.
+
+    *asked* as in `prepared`. Raises InputError for a form that there is not.
+    """
+    if form not in FORMS:
+        raise InputError(f"--to takes one of {', '.join(FORMS)}, not {form!r}")
+    return FORMS[form](prepared(path, **asked))
+
+
+def write(text: str, path: Path) -> None:
+    """Write an export. Raises InputError where that can't be done."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _minor(ready: Prepared) -> str:
+    return ".".join(ready.python.version.split(".")[:2])
+
+
+def _requirements(ready: Prepared) -> str:
+    head = f"# {ready.artifact.path.name}: Python {ready.python.version}; install with --no-deps\n"
+    return head + ready.pins.as_text()
+
+
+def _pylock(ready: Prepared) -> str:
+    with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
+        made = Path(folder, "pylock.toml")
+        write_lock(ready.pins, ready.python, made, Uv())
+        return made.read_text(encoding="utf-8")
+
+
+def _dockerfile(ready: Prepared) -> str:
+    name = ready.artifact.path.name
+    pins = " \\\n    ".join(shlex.quote(line) for line in ready.pins.requirements)
+    both = json.dumps([name, name + SUFFIX, "/model/"])
+    verify = json.dumps(["/opt/capsule/bin/capsule", "verify", f"/model/{name}", "--python",
+                         "/usr/local/bin/python"])  # fmt: skip
+    return f"""# {name}, in the environment it was saved in; built beside the model and its sidecar.
+FROM python:{ready.python.version}-slim
+RUN python -m pip install --no-cache-dir --no-deps \\
+    {pins}
+COPY {both}
+# capsule has an environment of its own: what it needs must not move what the model needs.
+RUN python -m venv /opt/capsule && /opt/capsule/bin/pip install --no-cache-dir keras-capsule
+RUN {verify}
+"""
+
+
+def _conda(ready: Prepared) -> str:
+    # Quoted, as JSON is: a name from a file must not become another key.
+    name = json.dumps(ready.artifact.path.stem)
+    pins = "".join(f"      - {json.dumps(line)}\n" for line in ready.pins.requirements)
+    return (
+        f"name: {name}\ndependencies:\n  - python={ready.python.version}\n  - pip\n  - pip:\n{pins}"
+    )
+
+
+def _cyclonedx(ready: Prepared) -> str:
+    artifact = ready.artifact
+    components = [
+        {"type": "library", "name": name, "version": version, "bom-ref": f"{name}@{version}",
+         "purl": f"pkg:pypi/{name}@{version}"}
+        for name, version in ready.pins.versions.items()
+    ]  # fmt: skip
+    model = {
+        "type": "machine-learning-model", "name": artifact.path.name, "bom-ref": "model",
+        "hashes": [{"alg": "SHA-256", "content": artifact.sha256}],
+    }  # fmt: skip
+    tool = {"type": "application", "name": "capsule", "version": __version__}
+    version = ready.python.version
+    python = {"type": "platform", "name": "cpython", "version": version, "bom-ref": "python",
+              "purl": f"pkg:generic/python@{version}"}  # fmt: skip
+    bom = {
+        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+        "metadata": {"tools": {"components": [tool]}, "component": model},
+        "components": [python, *components],
+        "dependencies": [
+            {"ref": "model", "dependsOn": ["python", *(one["bom-ref"] for one in components)]}
+        ],
+    }  # fmt: skip
+    return json.dumps(bom, indent=1) + "\n"
+
+
+FORMS: dict[str, Callable[[Prepared], str]] = {
+    "requirements": _requirements,
+    "pylock": _pylock,
+    "dockerfile": _dockerfile,
+    "conda": _conda,
+    "cyclonedx": _cyclonedx,
+}

@@ -1,0 +1,188 @@
+"""Locks, bundles and exports: what they hold, and what is refused of those that come from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from capsule.artifact import Artifact
+from capsule.errors import InputError
+from capsule.rebuild.bare import Prepared
+from capsule.rebuild.bundling import is_bundle, unpacked
+from capsule.rebuild.cache import environment_key
+from capsule.rebuild.exporting import FORMS, exported
+from capsule.rebuild.locks import lock_path, read_hashes
+from capsule.rebuild.pins import Pins
+from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.sources import Sources, without_secret
+from tests.making import manifest_with
+
+PYTHON = FoundPython(Path("python"), "3.11.7", True)
+PINS = Pins(("keras==3.15.1", "numpy==2.4.6"), {"keras": "3.15.1", "numpy": "2.4.6"})
+A, B = "a" * 64, "b" * 64
+
+
+def ready(name: str = 'my "model".keras') -> Prepared:
+    artifact = Artifact(Path(name), "keras-zip", 3, A, {}, None, "3.15.1", None)
+    return Prepared(artifact, manifest_with(), None, PYTHON, PINS)  # type: ignore[arg-type]
+
+
+def locked(path: Path, **versions: str) -> Path:
+    lines = ['lock-version = "1.0"', 'created-by = "uv"']
+    for name, version in versions.items():
+        lines += ["[[packages]]", f'name = "{name}"', f'version = "{version}"',
+                  f'wheels = [{{ url = "x", hashes = {{ sha256 = "{A}" }} }}]',
+                  f'sdist = {{ url = "y", hashes = {{ sha256 = "{B}" }} }}']  # fmt: skip
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_a_lock_is_named_as_its_standard_wants_it() -> None:
+    assert lock_path(Path("a/model.v2.h5")) == Path("a/pylock.model-v2-h5.toml")
+
+
+def test_hashes_of_a_lock_go_to_the_installer_and_into_the_key(tmp_path: Path) -> None:
+    hashes = read_hashes(locked(tmp_path / "l.toml", keras="3.15.1", numpy="2.4.6"), PINS)
+    assert hashes == {"keras": (A, B), "numpy": (A, B)}
+    pins = Pins(PINS.requirements, PINS.versions, hashes=hashes)
+    assert f"keras==3.15.1 --hash=sha256:{A} --hash=sha256:{B}\n" in pins.as_text()
+    keys = {environment_key(PYTHON, one, backend="uv", build=False) for one in (PINS, pins)}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("not = [toml", "is no TOML"), ('lock-version = "2.0"\npackages = []', "no lock of version 1"),
+     ('lock-version = "1.0"\npackages = [{name = "keras"}]', r"packages\[0\] has no name or version"),
+     ('lock-version = "1.0"\npackages = [{name = "keras", version = "3.15.1"}]', "no SHA-256")],
+)  # fmt: skip
+def test_a_lock_that_is_none_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "l.toml").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_hashes(tmp_path / "l.toml", PINS)
+
+
+def test_a_lock_of_other_distributions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no numpy"):
+        read_hashes(locked(tmp_path / "l.toml", keras="3.15.1"), PINS)
+    with pytest.raises(InputError, match=r"has numpy 2\.0\.0, the model 2\.4\.6"):
+        read_hashes(locked(tmp_path / "l.toml", keras="3.15.1", numpy="2.0.0"), PINS)
+
+
+def test_requirements_are_pips_own() -> None:
+    lines = FORMS["requirements"](ready()).splitlines()
+    assert [str(Requirement(line)) for line in lines if not line.startswith("#")] == [
+        "keras==3.15.1", "numpy==2.4.6"]  # fmt: skip
+
+
+def test_a_dockerfile_verifies_the_model_as_its_last_step() -> None:
+    steps = [line for line in FORMS["dockerfile"](ready()).splitlines() if line[:1].isupper()]
+    assert steps[0] == "FROM python:3.11.7-slim"
+    assert steps[-1].startswith("RUN [")
+    assert json.loads(steps[-1][4:])[:3] == [
+        "/opt/capsule/bin/capsule", "verify", '/model/my "model".keras']  # fmt: skip
+    copied = next(step for step in steps if step.startswith("COPY"))
+    assert json.loads(copied[5:])[1] == 'my "model".keras.capsule.json'
+
+
+def test_a_bill_of_materials_names_model_python_and_distributions() -> None:
+    bom = json.loads(FORMS["cyclonedx"](ready()))
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.5")
+    assert bom["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": A}]
+    assert [one["purl"] for one in bom["components"]] == [
+        "pkg:generic/python@3.11.7", "pkg:pypi/keras@3.15.1", "pkg:pypi/numpy@2.4.6"]  # fmt: skip
+    refs = {one["bom-ref"] for one in bom["components"]}
+    assert set(bom["dependencies"][0]["dependsOn"]) == refs
+
+
+def test_a_conda_environment_pins_python_and_the_rest_by_pip() -> None:
+    text = FORMS["conda"](ready("model.keras"))
+    assert 'name: "model"' in text
+    assert "  - python=3.11.7\n" in text
+    assert '      - "numpy==2.4.6"\n' in text
+
+
+def test_an_unknown_form_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="requirements, pylock, dockerfile, conda, cyclonedx"):
+        exported("model.keras", "poetry")
+
+
+def test_passwords_of_an_index_are_kept_nowhere() -> None:
+    sources = Sources("https://me:secret@index.example/simple", ("https://you:secret@x.example",))
+    assert "secret" not in json.dumps(sources.told())
+    assert "https://me:secret@index.example/simple" in sources.options()
+    assert without_secret("https://index.example/a?b") == "https://index.example/a?b"
+    with pytest.raises(InputError, match="no address"):
+        Sources("--target=/somewhere")
+    assert Sources(find_links=("wheels",), offline=True).options() == [
+        "--no-index", "--find-links", "wheels"]  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    monkeypatch.setenv("CAPSULE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def bundle(path: Path, *more: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m.keras", b"model")
+        archive.writestr("m.keras.capsule.json", b"{}")
+        archive.writestr("pylock.m-keras.toml", b"")
+        archive.writestr("wheels/a-1.0-py3-none-any.whl", b"wheel")
+        for info, data in more:
+            archive.writestr(info, data)
+    return path
+
+
+def test_a_bundle_is_unpacked_once_into_the_cache(tmp_path: Path, cache: Path) -> None:
+    path = bundle(tmp_path / "m.keras.capsule.zip")
+    assert is_bundle(path)
+    artifact, sources = unpacked(path)
+    assert artifact.read_bytes() == b"model"
+    assert sources.offline
+    assert unpacked(path)[0] == artifact
+    assert cache in artifact.parents
+
+
+def _link() -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("wheels/link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/outside", "wheels/../../outside", "other/file", "wheels/a/b",
+             "wheels\\..\\outside", "c:outside"],
+)  # fmt: skip
+def test_a_bundle_whose_names_lead_out_of_it_is_refused(
+    tmp_path: Path, cache: Path, name: str
+) -> None:
+    path = bundle(tmp_path / "m.capsule.zip", (name, b"x"))
+    with pytest.raises(InputError, match="which no bundle does"):
+        unpacked(path)
+    assert not (tmp_path / "outside").exists()
+    assert not list((cache / "bundles").iterdir())
+
+
+def test_links_doubles_and_damage_in_a_bundle_are_refused(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(InputError, match="no plain file"):
+        unpacked(bundle(tmp_path / "l.capsule.zip", (_link(), b"/etc/passwd")))
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = bundle(tmp_path / "d.capsule.zip", ("m.keras", b"other"))
+    with pytest.raises(InputError, match="a name twice"):
+        unpacked(path)
+    whole = bundle(tmp_path / "w.capsule.zip").read_bytes()
+    (tmp_path / "c.capsule.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        unpacked(tmp_path / "c.capsule.zip")
+    with zipfile.ZipFile(tmp_path / "n.capsule.zip", "w") as archive:
+        archive.writestr("a.txt", b"x")
+    with pytest.raises(InputError, match="is no bundle"):
+        unpacked(tmp_path / "n.capsule.zip")
