@@ -96,16 +96,23 @@ def build(
     Whoever comes second waits for the first. What a killed build left is thrown away.
     """
     root = cache_folder() / "environments"
-    root.mkdir(exist_ok=True, mode=0o700)
+    try:
+        root.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise _unwritable(root, error) from None
     key = environment_key(
         python, pins, backend=backend.name, build=allow_build, sources=backend.sources
     )
     folder = root / key
+    if is_ready(folder, pins):  # nobody has to wait for what is there
+        with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
+            os.utime(folder / READY)
+        return Built(folder, python.version, backend.name, True, pins)
     with locked(root / f"{key}.lock", progress):
         if is_ready(folder, pins):
-            with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
-                os.utime(folder / READY)
             return Built(folder, python.version, backend.name, True, pins)
+        if (folder / READY).exists():
+            progress("the environment was changed since it was built: building it anew")
         discard(folder)
         try:
             progress(f"making an environment with Python {python.version} ({backend.name})")
@@ -116,8 +123,10 @@ def build(
             if wrong:
                 raise RebuildError(f"{backend.name} installed something else: {'; '.join(wrong)}")
             _mark_ready(folder, python, pins, backend)
-        except BaseException:  # Ctrl-C as well: nothing half-built is left to be believed
+        except BaseException as error:  # Ctrl-C as well: nothing half-built is left over
             discard(folder)
+            if isinstance(error, OSError):
+                raise _unwritable(root, error) from None
             raise
     return Built(folder, python.version, backend.name, False, pins, made)
 
@@ -126,13 +135,23 @@ def build(
 def locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold the lock file at *path*; tell if somebody else holds it."""
     lock = FileLock(path)
-    if not _try(lock):
-        progress("waiting for another capsule that builds this environment")
-        lock.acquire()
+    try:
+        if not _try(lock):
+            progress("waiting for another capsule that builds this environment")
+            lock.acquire()
+    except OSError as error:
+        raise _unwritable(path.parent, error) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> RebuildError:
+    return RebuildError(
+        f"the cache {folder} can't be written: {error.strerror}; make room or set CAPSULE_CACHE",
+        code="cache",
+    )
 
 
 def _try(lock: FileLock) -> bool:
@@ -146,7 +165,8 @@ def _try(lock: FileLock) -> bool:
 
 
 def _mark_ready(folder: Path, python: FoundPython, pins: Pins, backend: Backend) -> None:
-    marker = {"python": python.version, "backend": backend.name, "pins": list(pins.requirements)}
+    marker = {"python": python.version, "backend": backend.name,
+              "pins": list(pins.requirements), "state": state_of(folder)}  # fmt: skip
     temporary = folder / f"{READY}.tmp"
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump(marker, stream, indent=1, sort_keys=True)
@@ -161,13 +181,40 @@ def is_ready(folder: Path, pins: Pins) -> bool:
         marker = json.loads((folder / READY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return marker.get("pins") == list(pins.requirements) and not differences(folder, pins)
+    if marker.get("pins") != list(pins.requirements) or marker.get("state") != state_of(folder):
+        return False
+    return not differences(folder, pins)
+
+
+def state_of(folder: Path) -> str:
+    """Return a digest of what is installed in *folder*: another one tells of a change.
+
+    It is over names, and over sizes and times of what says what is installed and of what
+    runs at every start; the content of every file would take longer than many a model.
+    """
+    digest = hashlib.sha256()
+    for site in _sites(folder):
+        with os.scandir(site) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                told = entry.path
+                if entry.name.endswith(".dist-info"):
+                    told = os.path.join(entry.path, "RECORD")
+                elif not entry.name.endswith((".pth", ".py")):
+                    told = ""
+                digest.update(entry.name.encode("utf-8", "surrogateescape"))
+                with contextlib.suppress(OSError):
+                    stat = os.stat(told)
+                    digest.update(f"{stat.st_size} {stat.st_mtime_ns}".encode("ascii"))
+    return digest.hexdigest()[:20]
+
+
+def _sites(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")])
 
 
 def differences(folder: Path, pins: Pins) -> list[str]:
     """Return how what is installed in *folder* differs from *pins*, a text each."""
-    sites = [*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")]
-    installed = installed_versions(str(site) for site in sites)
+    installed = installed_versions(str(site) for site in _sites(folder))
     return [
         f"{name} {installed.get(name, 'is missing')}, not {version}"
         for name, version in pins.versions.items()
