@@ -88,6 +88,9 @@ def kills(cache: Path, count: int) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        end = time.monotonic() + 2  # killed processes take a moment to be gone
+        while survivors(process.pid) and time.monotonic() < end:
+            time.sleep(0.02)
         if survivors(process.pid):
             wrong += 1
             print(f"kill {turn}: something still runs")

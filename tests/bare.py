@@ -19,7 +19,9 @@ def encoded(function: Callable[..., Any] | CodeType) -> str:
     return base64.encodebytes(marshal.dumps(code)).decode("ascii")
 
 
-def keras_2_lambda(function: Callable[..., Any], name: str = "lam", **more: Any) -> dict[str, Any]:
+def keras_2_lambda(
+    function: Callable[..., Any] | CodeType, name: str = "lam", **more: Any
+) -> dict[str, Any]:
     """Return the entry of a Lambda layer as Keras 2 writes it."""
     return {
         "class_name": "Lambda", "name": name, "inbound_nodes": [[["x", 0, 0, {}]]],

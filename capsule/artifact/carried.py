@@ -171,6 +171,10 @@ def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried |
     # "function", and for other callables "method", "Function": the config is a bare name.
     if isinstance(data.get("class_name"), str) and isinstance(config, str) and "module" in data:
         return _named(config, where, role, data.get("module"))
+    # A function said as if it were a class: Keras looks the name up all the same.
+    name, module = data.get("class_name"), data.get("module")
+    if isinstance(name, str) and isinstance(module, str) and name.rpartition(".")[2][:1].islower():
+        return _named(name, where, role, module)
     return None
 
 
@@ -183,6 +187,8 @@ def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> Carri
     """Return the function in Keras 1 and 2's form: text, or ``[text, defaults, closure]``."""
     parts = value if isinstance(value, list) else [value, None, None]
     if len(parts) != 3 or not isinstance(parts[0], str):
+        return None
+    if not all(part is None or isinstance(part, (list, dict)) for part in parts[1:]):
         return None
     encoding = "base64" if parts[0][:1].isascii() and "\n" in parts[0] else "raw-unicode-escape"
     module = module if isinstance(module, str) else None

@@ -75,6 +75,8 @@ def read_saved_model(folder: Path) -> Contents:
     Raises ArtifactError where the graph is no protocol buffer.
     """
     graph = _bytes(folder / GRAPH, SIZE_LIMIT)
+    if not graph:
+        raise ArtifactError(f"{folder / GRAPH} is empty: the save did not finish; save it again")
     try:
         version = text(graph, 2, 1, 5)
         notes = [("tensorflow-version", version)] if version else []

@@ -4,25 +4,30 @@ For files that the Keras at hand does not load as they are: an architecture alon
 configuration that was put in its words.
 """
 
+import contextlib
 import importlib
 import json
 from typing import Any, Dict
 
 
-def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) -> Any:
+def build(
+    keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any], safe_mode: bool
+) -> Any:
     """Return the model of ``told["config"]``, with the weights of *path* if ``told["weights"]``.
 
     *known* are the custom objects. Without weights in the file they are fresh ones.
+    *safe_mode* holds while it is built, as it does while Keras loads a file.
     ``told["translated"]`` says that the configuration is Keras 2's, put in Keras 3's words.
     """
     if not told["translated"]:
-        model = keras.models.model_from_json(json.dumps(told["config"]), custom_objects=known)
+        with _guarded(keras, safe_mode):
+            model = keras.models.model_from_json(json.dumps(told["config"]), custom_objects=known)
         if told["weights"]:
             model.load_weights(path)
         return model
     saving = _legacy(keras, "saving_utils")
     options = _legacy(keras, "saving_options")
-    with options.keras_option_scope(use_legacy_config=True):
+    with _guarded(keras, safe_mode), options.keras_option_scope(use_legacy_config=True):
         model = saving.model_from_config(
             told["config"], custom_objects=dict(_of_keras_2(keras), **known)
         )
@@ -32,6 +37,15 @@ def build(keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any]) ->
             group = file["model_weights"] if "model_weights" in file else file
             _legacy(keras, "legacy_h5_format").load_weights_from_hdf5_group(group, model)
     return model
+
+
+def _guarded(keras: Any, safe_mode: bool) -> Any:
+    """Return Keras 3's own scope of its safe mode; before Keras 3 there was none for this."""
+    try:
+        library = importlib.import_module("%s.src.saving.serialization_lib" % keras.__name__)
+        return library.SafeModeScope(safe_mode)
+    except (ImportError, AttributeError):
+        return contextlib.ExitStack()
 
 
 def _of_keras_2(keras: Any) -> Dict[str, Any]:

@@ -80,7 +80,7 @@ def load_model(
     scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
     with answering(keras, tables), scope(known):
         if plan.get("build"):
-            return build(keras, plan["build"], path, known)
+            return build(keras, plan["build"], path, known, plan["safe_mode"])
         return keras.models.load_model(path, custom_objects=known or None, **options)
 
 

@@ -201,7 +201,7 @@ def _lambda_from_config(original: Any, cls: Any, config: Any, *others: Any, **na
     shape = made.get("output_shape")
     if isinstance(shape, list):
         made["output_shape"] = _as_shape(shape)
-    if "arguments" not in home and made.get("arguments"):
+    if "arguments" not in home and isinstance(made.get("arguments"), dict):
         made["arguments"] = {k: _as_argument(v) for k, v in made["arguments"].items()}
     layer = cls(**made)
     if tables.translated and getattr(layer, "_output_shape", None) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime
 import platform as running
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
@@ -20,7 +21,7 @@ from capsule.bytecode.lifting import CLASSIC_DIVISION
 from capsule.errors import InputError
 from capsule.guest import values
 from capsule.guest.digest import code_bytes
-from capsule.inspection.inspected import FunctionRead, Inspection
+from capsule.inspection.inspected import FunctionRead, Inspection, is_object
 from capsule.inspection.reading import ALIASES
 from capsule.inspection.releases import Release, release_of
 from capsule.manifest import (
@@ -87,7 +88,7 @@ def inferred(
             name = f"{read.label}:{read.role}"
             if name in nodes:
                 name += f":{read.key[-12:]}"
-            nodes[name] = _node(read, found.code or "", given, meant, nodes)
+            nodes[name] = _node(name, read, found.code or "", given, meant, nodes)
         functions.append(
             CarriedFunction(
                 read.where, found.role, read.name, read.encoding, read.key, read.code_sha256,
@@ -137,10 +138,10 @@ def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None
 
 
 def _node(
-    read: FunctionRead, code: str, given: Mapping[str, Any], meant: Mapping[str, str],
+    own: str, read: FunctionRead, code: str, given: Mapping[str, Any], meant: Mapping[str, str],
     nodes: dict[str, Node],
 ) -> Node:  # fmt: skip
-    names = [*_bindings(read, given, meant, nodes), *_kept(read)]
+    names = [*_bindings(own, read, given, meant, nodes), *_kept(read)]
     lifted = read.source
     python = read.pythons[-1] if len(read.pythons) == 1 else ""
     text = None if lifted else base64.b64encode(code_bytes(code)).decode("ascii")
@@ -159,15 +160,24 @@ def _node(
 
 
 def _bindings(
-    read: FunctionRead, given: Mapping[str, Any], meant: Mapping[str, str], nodes: dict[str, Node]
+    own: str,
+    read: FunctionRead,
+    given: Mapping[str, Any],
+    meant: Mapping[str, str],
+    nodes: dict[str, Node],
 ) -> Iterator[Binding]:
     """Give what each name of a function stands for: a given value, a module, or nothing."""
-    closed = dict(zip(read.freevars, read.closure or ()))
+    kept = read.closure if isinstance(read.closure, (list, tuple)) else ()
+    closed = dict(zip(read.freevars, kept))
     for name in (*read.uses, *read.freevars):
         how = "closure" if name in read.freevars else "global"
         chains = read.uses.get(name, ())
         if name in given:
             yield _given(name, how, given[name], chains, nodes)
+        elif name == read.name and how == "global" and read.kind == "def":
+            yield Binding(name, how, to=own)  # it calls itself
+        elif name in closed and is_object(closed[name]):
+            yield Binding(name, how, missing=True, attributes=chains)
         elif name in closed:
             yield Binding(name, how, value=values.encode(_plain(closed[name])))
         elif name in meant and (name not in read.missing or how == "closure"):
@@ -184,7 +194,7 @@ def _bindings(
 def _given(
     name: str, how: str, value: Any, chains: tuple[str, ...], nodes: dict[str, Node]
 ) -> Binding:
-    if isinstance(value, ModuleType):
+    if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
         return Binding(name, how, to=_module(value.__name__, nodes), attributes=chains)
     encoded = values.encode(value)
     if values.is_opaque(encoded):
@@ -208,9 +218,25 @@ def _kept(read: FunctionRead) -> Iterator[Binding]:
 
 def _plain(value: Any) -> Any:
     """Return a value that Keras wrote as JSON as it was: lists were tuples nowhere for sure."""
-    if isinstance(value, dict) and value.get("type") == "ndarray":
-        return value.get("value")
+    if not isinstance(value, dict):
+        return value
+    inner = value.get("config")
+    if value.get("class_name") in ("__numpy__", "__tensor__") and isinstance(inner, dict):
+        return _array(inner.get("value"), inner.get("dtype"))
+    if value.get("type") == "ndarray":
+        return _array(value.get("value"), None)
     return value
+
+
+def _array(value: Any, dtype: Any) -> Any:
+    """Return an array of what Keras wrote of one; the value as it is if that is none."""
+    import numpy
+
+    try:
+        made = numpy.array(value, dtype if isinstance(dtype, str) else None)
+    except (TypeError, ValueError):
+        return value
+    return made if made.dtype.kind in "biufc" else value
 
 
 def _known(

@@ -119,6 +119,12 @@ class Inspection:
         return cls(**kept)
 
 
+def is_object(value: Any) -> bool:
+    """Tell whether a closure holds what Keras wrote as an object: a function, a layer."""
+    known = ("__numpy__", "__tensor__")
+    return isinstance(value, dict) and "class_name" in value and value["class_name"] not in known
+
+
 def _tuples(data: dict[str, Any], kind: type) -> dict[str, Any]:
     """Return the values of *data* that JSON made lists and that *kind* has as tuples."""
     fields: dict[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from capsule.bytecode.unmarshal import MarshalError
 from capsule.bytecode.written import Written, who_wrote
 from capsule.guest.digest import code_bytes
 from capsule.inspection.fears import of_artifact, of_code, of_function
-from capsule.inspection.inspected import FunctionRead, Inspection
+from capsule.inspection.inspected import FunctionRead, Inspection, is_object
 from capsule.inspection.pythons import narrowed
 from capsule.inspection.troubles import troubles_of
 from capsule.inspection.vocabulary import unknown_layers
@@ -118,7 +118,9 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
     names = {name: tuple(sorted(chains)) for name, chains in sorted(uses.globals.items())}
     unknown = [n for n in names if n not in ALIASES and not hasattr(builtins, n) and n != code.name]
     # A closure that Keras wrote has values; of those before 2.x only the names are left.
-    bare = code.free if not found.closure else ()
+    closure = found.closure if isinstance(found.closure, list) else []
+    told = [not is_object(value) for value in closure] + [False] * len(code.free)
+    bare = tuple(name for name, known in zip(code.free, told) if not known)
     return {
         "name": code.name[:TEXT_LIMIT],
         "kind": "lambda" if code.name == "<lambda>" else "def",

@@ -111,15 +111,16 @@ def release_of(version: str | None) -> Release | None:
         return None
     minor = f"{numbers[0]}.{numbers[1]}"
     if numbers[0] >= 3:
+        plain = ".".join(map(str, numbers))
         key, lowest = _KERAS3.get(minor, ("2.21", "3.11"))
         tensorflow, day, low, high = _TENSORFLOW[key]
         date = max(_day(day), _day(_KERAS3_DATES.get(minor, day))) + _WEEKS
         lowest = max(low, lowest, key=_key)
-        return Release("keras", version, tensorflow, date, (lowest, high),
-                       (f"keras=={version}", _cpu(tensorflow)))  # fmt: skip
+        return Release("keras", plain, tensorflow, date, (lowest, high),
+                       (f"keras=={plain}", _cpu(tensorflow)))  # fmt: skip
     if numbers[0] == 1 or (numbers < (2, 3, 2) and not version.endswith("-tf")):
         # The last that reads Keras 1, and that ran on every TensorFlow 1.
-        reads = version if numbers > (2, 2, 4) else "2.2.4"
+        reads = ".".join(map(str, numbers)) if numbers > (2, 2, 4) else "2.2.4"
         tensorflow, day, low, high = _TENSORFLOW["1.15"]
         return Release("keras", reads, tensorflow, _day(day) + _WEEKS, (low, high),
                        (f"keras=={reads}", _cpu(tensorflow), _H5PY),
@@ -148,8 +149,14 @@ def _cpu(tensorflow: str) -> str:
     return f"tensorflow-cpu=={tensorflow}"
 
 
+_VERSION = re.compile(
+    r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:-tf|[.-]?(?:a|b|rc|dev)[0-9]{0,14})?", re.ASCII
+)
+
+
 def _numbers(version: str | None) -> tuple[int, ...] | None:
-    found = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?", version or "")
+    # The whole of it: what stands behind a version would go to an installer.
+    found = _VERSION.fullmatch(version or "")
     return None if found is None else tuple(int(part or 0) for part in found.groups())
 
 

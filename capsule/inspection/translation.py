@@ -6,6 +6,7 @@ refused with the reason: such a model goes to the Keras that wrote it.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from capsule.inspection.keras_1 import (
     regularizer_of,
 )
 from capsule.inspection.untranslatable import Untranslatable
+from capsule.inspection.vocabulary import KERAS_LAYERS
 
 __all__ = ["Untranslatable", "translated"]
 
@@ -66,8 +68,22 @@ def translated(config: Any, version: str | None) -> Config:
     *version* is the Keras that wrote it. Raises Untranslatable with the reason.
     """
     whole: Config = copy.deepcopy(config)
-    first = (version or "").startswith("1.") or (not version and _in_words_of_keras_1(whole))
-    return _model(whole, first=first)
+    with _as_written():
+        first = (version or "").startswith("1.") or (not version and _in_words_of_keras_1(whole))
+        whole = _model(whole, first=first)
+    return whole
+
+
+@contextlib.contextmanager
+def _as_written() -> Iterator[None]:
+    """Say of a configuration of another shape than any Keras writes that it can't be told."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        if isinstance(error, Untranslatable):
+            raise
+        told = f"its configuration is not as any Keras writes it ({str(error)[:80]})"
+        raise Untranslatable(told) from None
 
 
 def mended(config: Any) -> Config | None:
@@ -80,8 +96,9 @@ def mended(config: Any) -> Config | None:
     """
     whole: Config = copy.deepcopy(config)
     changed = False
-    for data in objects(whole):
-        changed = _operation_mended(data) or _everywhere(data) or _regularized(data) or changed
+    with _as_written():
+        for data in objects(whole):
+            changed = _operation_mended(data) or _everywhere(data) or _regularized(data) or changed
     return whole if changed else None
 
 
@@ -198,6 +215,8 @@ def _rename(layers: list[Config], sides: Config) -> None:
     names = {str(layer.get("name") or layer["config"].get("name")) for layer in layers}
     places = list(_references([layer.get("inbound_nodes") for layer in layers]))
     places += list(_references(list(sides.values())))
+    changed: dict[str, str] = {}
+    count = 0
     for layer in layers:
         own = str(layer.get("name") or layer["config"].get("name"))
         if _SCOPE.fullmatch(own):
@@ -205,14 +224,14 @@ def _rename(layers: list[Config], sides: Config) -> None:
         plain = re.sub(r"[^A-Za-z0-9_.>-]", "_", own)
         made = plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
         while made in names:
-            made += "_"
+            count += 1
+            made = f"{plain if plain[:1].isalnum() else f'layer{plain}'}_{count}"
         names.add(made)
-        layer["config"]["name"] = made
+        changed[own] = layer["config"]["name"] = made
         if "name" in layer:
             layer["name"] = made
-        for place in places:
-            if place[0] == own:
-                place[0] = made
+    for place in places:
+        place[0] = changed.get(place[0], place[0])
 
 
 def _references(data: Any) -> Iterator[list[Any]]:
@@ -268,12 +287,23 @@ def _layer(layer: Config, *, first: bool) -> Config:
             raise Untranslatable(f"{label} uses hard_sigmoid, another function in Keras 3")
         if isinstance(value, dict) and isinstance(value.get("config"), dict):
             if key in ("layer", "cell", "backward_layer"):
-                config[key] = _layer(value, first=first)
+                config[key] = _with_module(_layer(value, first=first))
             else:
                 _settle(key, value)
     if config.pop(ALWAYS_TRAINING, False):
         layer = {**layer, "inbound_nodes": _in_training(config.get("name", name), layer)}
     return {**layer, "class_name": name, "config": _words(name, config)}
+
+
+_HOMES = {"Functional": "keras.src.models.functional", "Sequential": "keras.models"}
+
+
+def _with_module(layer: Config) -> Config:
+    """Say where a wrapped layer's class is from: Keras 3 reads those as its own files have it."""
+    name = layer["class_name"]
+    if name not in KERAS_LAYERS:
+        return layer
+    return {**layer, "module": _HOMES.get(name, "keras.layers"), "registered_name": None}
 
 
 def _in_training(label: str, layer: Config) -> list[Any]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from capsule.errors import RebuildError
@@ -112,6 +113,9 @@ class Uv:
 
         Without *build* only wheels are looked at. Raises RebuildError where nothing fits.
         """
+        for one in requirements:  # a name and versions: no address, no option, no other line
+            if Requirement(one).url is not None or not one.isprintable():
+                raise RebuildError(f"{one!r} is no requirement to resolve")
         wanted = folder / f"{uuid.uuid4().hex}.in"
         wanted.write_text(as_text(requirements), encoding="utf-8")
         command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate",

@@ -23,7 +23,7 @@ from capsule.inspection import Inspection
 from capsule.inspection.inferring import MAGIC, inferred, on_python
 from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.inspection.releases import Release, release_of
-from capsule.inspection.translation import mended
+from capsule.inspection.translation import Untranslatable, mended
 from capsule.manifest import DistributionFacts, KnownFact, Manifest, PythonFacts
 from capsule.plan import Plan, make_plan
 from capsule.rebuild.backends import Progress, Uv
@@ -76,7 +76,10 @@ def prepare_bare(
     found = choose_python(inspection, release, python, download)
     made = on_python(inferred(inspection, artifact, bind=bind), found.version)
     build = None
-    better = mended(artifact.config)
+    try:
+        better = mended(artifact.config)
+    except Untranslatable as error:
+        raise RebuildError(f"{path}: {error.reason}") from None
     if artifact.format == "keras-json" or better is not None:
         weights = artifact.format != "keras-json"
         build = {"config": better or artifact.config, "weights": weights, "translated": False}
@@ -124,6 +127,11 @@ def choose_python(
                 return find_python(wanted, named, download=how)
             except RebuildError as error:
                 trouble = trouble or error
+    if named is not None:
+        raise RebuildError(
+            f"{named} is no Python {release.pythons[0]} to {release.pythons[1]}, on which Keras"
+            f" {release.version} runs"
+        ) from trouble
     raise RebuildError(
         f"Keras {release.version} runs on Python {release.pythons[0]} to {release.pythons[1]}, and"
         f" none was found here: get one with uv python install {near[0]}, or name it with --python",

@@ -127,6 +127,10 @@ def manifest_of(
     if not os.path.isfile(artifact):
         identify(artifact)  # a missing model is the better message
     sidecar = Path(manifest) if manifest is not None else sidecar_path(artifact)
+    if manifest is not None and not os.path.exists(sidecar):
+        raise ManifestError(
+            f"{sidecar} does not exist: a sidecar was named", code="manifest-missing"
+        )
     if not os.path.exists(sidecar):
         identify(artifact)
         raise ManifestError(
@@ -165,4 +169,4 @@ def is_bare(path: str | os.PathLike[str]) -> bool:
     sidecar = sidecar_path(Path(path))
     if not os.path.exists(path):
         return False
-    return not sidecar.exists() or read_manifest(sidecar).origin == "inferred"
+    return not os.path.exists(sidecar) or read_manifest(sidecar).origin == "inferred"

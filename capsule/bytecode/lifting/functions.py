@@ -133,7 +133,8 @@ def _declared(code: Code) -> list[ast.stmt]:
     """Return the global and nonlocal statements that the stores of *code* need."""
     found: dict[str, list[str]] = {"STORE_GLOBAL": [], "STORE_DEREF": []}
     for instruction in code.instructions:
-        names = found.get(instruction.name)
+        word = "STORE_GLOBAL" if instruction.name == "DELETE_GLOBAL" else instruction.name
+        names = found.get(word)
         own = instruction.name == "STORE_DEREF" and instruction.value not in code.free
         if names is not None and not own and instruction.value not in names:
             names.append(instruction.value)
