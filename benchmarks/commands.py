@@ -1,4 +1,4 @@
-"""What `capsule verify` costs beside what everybody knows, in turn, in one run.
+"""What `capsule verify` and `inspect` cost beside what everybody knows, in turn, in one run.
 
 usage: python commands.py MODEL [RUNS]      (MODEL has a sidecar)
 """
@@ -11,9 +11,11 @@ import time
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import typer": ["-c", "import typer"],
+    "import pyfive": ["-c", "import pyfive"],
     "import capsule": ["-c", "import capsule"],
     "capsule --help": ["-m", "capsule", "--help"],
     "capsule verify": ["-m", "capsule", "verify"],
+    "capsule inspect": ["-m", "capsule", "inspect"],
     "pip check": ["-m", "pip", "check"],
 }
 
@@ -23,7 +25,7 @@ def main():
     times = {name: [] for name in COMMANDS}
     for turn in range(runs + 1):
         for name, words in COMMANDS.items():
-            extra = [model] if name == "capsule verify" else []
+            extra = [model] if name in ("capsule verify", "capsule inspect") else []
             started = time.perf_counter()
             subprocess.run([sys.executable, *words, *extra], capture_output=True)
             if turn:  # the first turn warms the caches

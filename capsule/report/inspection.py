@@ -10,10 +10,12 @@ from capsule.inspection.prospects import grouped, prospects
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.errors import CapsuleError
     from capsule.inspection import FunctionRead, Inspection
+    from capsule.inspection.inspected import Fear
 
 _FORMATS = {"keras-h5": "HDF5", "keras-zip": ".keras archive", "saved-model": "SavedModel",
             "keras-json": "architecture in JSON", "weights-h5": "weights in HDF5"}  # fmt: skip
 SHOWN = 12
+_SEVERITY = {"high": "fatal", "middle": "warning", "low": "note"}
 _LINE = 100
 
 
@@ -136,10 +138,9 @@ def inspection_result(
 
     if inspection is None:
         return result(path, error=error, keras=None, backend=None, python=None, functions=[])
-    return result(
+    told = result(
         path,
         facts=inspection,
-        findings=[],
         keras=inspection.keras,
         backend=inspection.backend,
         python={
@@ -161,6 +162,17 @@ def inspection_result(
             for p in prospects(inspection)
         ],
     )
+    told["findings"] = [_finding(fear) for fear in inspection.fears]
+    return told
+
+
+def _finding(fear: Fear) -> dict[str, Any]:
+    """Return what is feared in the words of a finding, which decides no question."""
+    return {
+        "code": fear.code, "severity": _SEVERITY[fear.grade], "subject": "/".join(fear.reach[1:]),
+        "expected": None, "found": fear.message, "reach": list(fear.reach), "remedy": None,
+        "decides": [],
+    }  # fmt: skip
 
 
 def _function_json(one: FunctionRead) -> dict[str, Any]:

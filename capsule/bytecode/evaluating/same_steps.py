@@ -12,7 +12,9 @@ from capsule.bytecode.code import Code
 from capsule.bytecode.evaluating.plain import Step, steps_of
 
 Blocks = tuple[int, ...]
-_HEAD = ("flags", "argument_count", "positional_only_count", "keyword_only_count")
+# Variadic, generator, coroutine: what a flag says besides is where the function was written.
+_FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x200
+_HEAD = ("argument_count", "positional_only_count", "keyword_only_count")
 
 
 def same_steps(one: Code, other: Code) -> str | None:
@@ -20,6 +22,8 @@ def same_steps(one: Code, other: Code) -> str | None:
     for name in _HEAD:
         if getattr(one, name) != getattr(other, name):
             return f"their {name.replace('_', ' ')} differ"
+    if one.flags & _FLAGS != other.flags & _FLAGS:
+        return "one takes or gives otherwise"
     count = one.argument_count + one.keyword_only_count
     if one.variables[:count] != other.variables[:count] or one.free != other.free:
         return "they take other names"
