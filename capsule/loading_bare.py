@@ -63,6 +63,12 @@ def load_bare(
         )
     except RestoreError as error:
         raise RestoreFailedError(f"{path}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - whatever a Keras raises at a file of another one
+        told = " ".join(str(error).split())[:300]
+        raise RestoreFailedError(
+            f"{path}: Keras raises {type(error).__name__} ({told}); the Keras that wrote it may"
+            f" still load it: capsule replay {path} --unsafe"
+        ) from error
     if aliases:
         told = ", ".join(f"{name} = {module}" for name, module in aliases.items())
         warnings.warn(f"{path}: the file does not say what its names stand for; taken: {told}",

@@ -78,7 +78,12 @@ class Artifact:
 
     @property
     def functions(self) -> list[Carried]:
-        """The functions that the file carries or names, in its order."""
+        """The functions that the file carries or names, in its order.
+
+        None of a SavedModel's: its graph computes, with no Python of what is written beside it.
+        """
+        if self.format == "saved-model":
+            return []
         found = carried_functions(self.config)
         if self.format == "keras-h5":
             found += carried_functions(self.training)

@@ -108,19 +108,31 @@ def _metadata(path: Path) -> Any:
         said = text(node, 5)
         version = version or text(node, 6, 2)
         try:
-            data = json.loads(said) if said else None
+            data = _listed(json.loads(said)) if said else None
         except (ValueError, RecursionError):
             continue
         if not isinstance(data, dict):
             continue
         version = data.get("keras_version") or version
-        if text(node, 3) in ("_tf_keras_model", "_tf_keras_network", "_tf_keras_sequential"):
-            whole = whole or data.get("model_config")
+        if text(node, 4) in ("_tf_keras_model", "_tf_keras_network", "_tf_keras_sequential"):
+            own = {key: data.get(key) for key in ("class_name", "config")}
+            whole = whole or data.get("model_config") or own
         layers.append({k: data.get(k) for k in ("class_name", "config", "name")})
     if not isinstance(whole, dict):
         whole = {"class_name": "SavedModel", "config": {"layers": layers}}
     known = version if isinstance(version, str) else None
     return {**whole, "keras_version": known}
+
+
+def _listed(data: Any) -> Any:
+    """Return JSON data with lists for what TensorFlow wrote as ``__tuple__`` objects."""
+    if isinstance(data, list):
+        return [_listed(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("class_name") == "__tuple__" and isinstance(data.get("items"), list):
+        return _listed(data["items"])
+    return {key: _listed(value) for key, value in data.items()}
 
 
 def _bytes(path: Path, limit: int) -> bytes:

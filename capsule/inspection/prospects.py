@@ -24,6 +24,15 @@ def prospects(inspection: Inspection) -> list[Prospect]:
     if inspection.format == "weights-h5":
         why = "it holds weights and no model: build the model in code, then model.load_weights"
         return [Prospect(way, "no", why) for way in ("plain Keras", "capsule.load", "replay")]
+    if inspection.format == "saved-model":
+        name = inspection.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        served = "served through its graph, which needs none of its Python: it predicts, no more"
+        return [
+            Prospect("plain Keras", "no", "Keras 3 reads no SavedModel"),
+            Prospect("capsule.load", "perhaps", served,
+                     f'capsule.load("{name}", safe_mode=False)'),
+            Prospect("replay", "no", "nothing was recorded to replay: its graph is served here"),
+        ]  # fmt: skip
     return [_plain(inspection), _load(inspection), _replay(inspection)]
 
 
@@ -41,8 +50,6 @@ def _plain(inspection: Inspection) -> Prospect:
     if carried:
         pythons = _range(inspection)
         return Prospect("plain Keras", "perhaps", f"only on Python {pythons}, names permitting")
-    if inspection.format == "saved-model":
-        return Prospect("plain Keras", "no", "Keras 3 reads no SavedModel")
     return Prospect("plain Keras", "perhaps", f"it was written by Keras {inspection.keras or '?'}")
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact.carried import Carried, objects
+from capsule.artifact.carried import Carried, carried_functions, objects
 from capsule.artifact.files import Artifact, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
 from capsule.bytecode.unmarshal import MarshalError
@@ -46,7 +46,8 @@ def read_both(path: Path, *, form: str, size: int, sha256: str) -> dict[str, Any
 def _inspection(artifact: Artifact, *, disassemble: bool) -> Inspection:
     known: dict[str, FunctionRead] = {}
     functions = []
-    carried = artifact.functions
+    served = artifact.format == "saved-model"
+    carried = carried_functions(artifact.config) if served else artifact.functions
     passed = _passed(artifact)
     for found in carried[:FUNCTION_LIMIT]:
         functions.append(_function(found, known, passed, disassemble))

@@ -140,6 +140,8 @@ def _advice(verdict: Verdict) -> Iterator[str]:
             yield f"  what to do     {remedy}"
         if {finding.code for finding in asked} & {"weights-only", "unread"}:
             return
+    if verdict.manifest.artifact.format == "saved-model" and verdict.manifest.origin == "inferred":
+        return  # its graph is all that there is
     if verdict.manifest.origin == "inferred":
         names = [f.subject for f in verdict.findings if f.code == "name-missing"]
         bound = "".join(f" --bind {name}=…" for name in dict.fromkeys(names))

@@ -36,9 +36,10 @@ def bare_findings(
     replayed = REPLAY.replace("MODEL", name)
     found = list(_framework(inspection, environment))
     found += _form(inspection, artifact, environment)
-    for function in inspection.functions:
+    served = inspection.format == "saved-model"  # by its graph: no function is needed
+    for function in () if served else inspection.functions:
         found += _function(function, environment, set(given), set(bound))
-    for known in inspection.classes:
+    for known in () if served else inspection.classes:
         short = known.rpartition(".")[2]
         if short not in given:
             found.append(

@@ -218,3 +218,24 @@ def test_division_of_python_2_lives_in_todays_keras(keras3: Installed, tmp_path:
     )
     done = keras3.run("-c", run, str(tmp_path / "m.json"))
     assert json.loads(done.stdout.split("RESULT ")[1]) == [[1.0, pytest.approx(0.2)]]
+
+
+def test_a_savedmodel_tells_the_lambdas_it_was_made_of_and_is_served_by_its_graph(
+    keras2: Installed, keras3: Installed, tmp_path: Path
+) -> None:
+    keras2.run("-c", (
+        "import tensorflow as tf\nK = tf.keras\n"
+        "K.Sequential([K.Input((4,)), K.layers.Lambda(lambda x: tf.abs(x) * 2)]).save('served')\n"
+    ), cwd=tmp_path)  # fmt: skip
+    done = keras3.capsule("inspect", "served", "--json", cwd=tmp_path)
+    (found,) = json.loads(done.stdout)["results"]
+    assert [one["source"] for one in found["functions"]] == ["lambda x: tf.abs(x) * 2"]
+    assert found["layers"] == {"InputLayer": 1, "Lambda": 1}
+    assert found["keras"].startswith("2.15")
+    code = (
+        "import capsule, numpy as np\n"
+        "model = capsule.load('served', safe_mode=False)\n"
+        "print('RESULT', model.predict(np.full((1, 4), -1.0, 'float32')).tolist())\n"
+    )
+    done = keras3.run("-c", code, cwd=tmp_path)
+    assert json.loads(done.stdout.split("RESULT ")[1]) == [[2.0] * 4]
