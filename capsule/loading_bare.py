@@ -63,7 +63,8 @@ def load_bare(
         )
     except RestoreError as error:
         raise RestoreFailedError(f"{path}: {error}") from error
-    except Exception as error:  # noqa: BLE001 - whatever a Keras raises at a file of another one
+    except Exception as error:
+        # Whatever a Keras raises at the file of another one.
         told = " ".join(str(error).split())[:300]
         raise RestoreFailedError(
             f"{path}: Keras raises {type(error).__name__} ({told}); the Keras that wrote it may"
