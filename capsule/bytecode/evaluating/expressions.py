@@ -298,7 +298,7 @@ class Expressions:
                    for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults)
                    if value is not None)
         )  # fmt: skip
-        own = stored_in(arguments, body)
+        own = self.terms.once(arguments, lambda: stored_in(arguments, body))
         targets = {name for one in self.comprehended for name in one}
         scope = Scope(own, self.scope.inside() | targets)
         for name in own.arguments:

@@ -41,7 +41,7 @@ class Frame:
 
     def run(self) -> tuple[Any, ...]:
         """Follow the code to its end; return how it ended."""
-        steps = steps_of(self.code)
+        steps = self.terms.once(self.code, lambda: steps_of(self.code))
         at = 0
         try:
             while True:

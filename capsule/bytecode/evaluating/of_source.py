@@ -178,7 +178,8 @@ def outcome_of_source(
         body: list[ast.stmt] = [ast.Return(function.body)]
     else:
         body = function.body
-    scope = Scope(stored_in(function.args, body), frozenset(free))
+    own = terms.once(function.args, lambda: stored_in(function.args, body))
+    scope = Scope(own, frozenset(free))
     for name in scope.arguments:
         scope.names[name] = terms.of("argument", name)
     outcome = Reader(world, scope).run(body)

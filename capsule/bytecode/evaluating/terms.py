@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 STEP_LIMIT = 3000
@@ -31,6 +31,7 @@ class Terms:
         self._numbers: dict[Hashable, Term] = {}
         self._terms: list[tuple[Any, ...]] = []
         self._values: dict[Term, Any] = {}
+        self._once: dict[int, tuple[Any, Any]] = {}
         self.steps = 0
 
     def of(self, kind: str, *parts: Any) -> Term:
@@ -45,6 +46,13 @@ class Terms:
     def read(self, number: Term) -> tuple[Any, ...]:
         """Return kind and parts of a term."""
         return self._terms[number]
+
+    def once(self, of: Any, make: Callable[[], Any]) -> Any:
+        """Return what *make* gives for *of*, made once however many chances are followed."""
+        kept = self._once.get(id(of))
+        if kept is None:
+            kept = self._once[id(of)] = (of, make())
+        return kept[1]
 
     def constant(self, value: Any) -> Term:
         """Return the term of a constant; a tuple is a display of its parts."""
