@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import codecs
 import contextlib
 import io
 import json
@@ -222,6 +223,8 @@ def main() -> None:
         ("zip", list(archives(configs)), file_reader(folder / "a.keras"), 0.15),
         ("h5", list(hdf5(configs)), file_reader(folder / "a.h5"), 0.15),
     ]
+    for codec in ("unicode_escape", "raw_unicode_escape", "utf-8-sig", "idna"):
+        codecs.lookup(codec)  # imported when first asked for
     watch = Watch(folder)
     signal.signal(signal.SIGPROF, _late)  # of its own time: the machine may be busy
     for name, seeds, read, _ in kinds:
