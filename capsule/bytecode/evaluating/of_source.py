@@ -97,25 +97,27 @@ class Reader(Expressions):
     def do_While(self, node: ast.While) -> None:
         while self.holds(node.test):
             self.world.step()
-            try:
-                self.statements(node.body)
-            except _Break:
+            if not self.goes_on(node.body):
                 return
-            except _Continue:
-                continue
         self.statements(node.orelse)
 
     def do_For(self, node: ast.For) -> None:
         loop = Loop(self.world.do("iterate", self.value(node.iter)))
         while (item := loop.following(self.world)) is not None:
             self.assign(node.target, item)
-            try:
-                self.statements(node.body)
-            except _Break:
+            if not self.goes_on(node.body):
                 return
-            except _Continue:
-                continue
         self.statements(node.orelse)
+
+    def goes_on(self, body: list[ast.stmt]) -> bool:
+        """Follow a loop's body once; tell whether the loop goes on."""
+        try:
+            self.statements(body)
+        except _Break:
+            return False
+        except _Continue:
+            pass
+        return True
 
     def do_Break(self, node: ast.Break) -> None:
         raise _Break
