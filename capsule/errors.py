@@ -97,9 +97,15 @@ class OutputsDifferError(CapsuleError):
 
 
 class RebuildError(CapsuleError):
-    """An environment could not be built."""
+    """An environment could not be built; ``distribution`` is the one that it failed for."""
 
     code = "rebuild-failed"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, distribution: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.distribution = distribution
 
 
 class InputError(CapsuleError):

@@ -232,6 +232,9 @@ def replay(
     offline: Annotated[
         bool, typer.Option("--offline", help="Take distributions from --find-links alone.")
     ] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Let move what can't be had and no function reaches.")
+    ] = False,
     manifest: Sidecar = None,
     as_json: AsJson = False,
 ) -> None:
@@ -276,6 +279,7 @@ def replay(
                 bind=dict(_bound(word) for word in bind or ()),
                 download=download,
                 sources=sources,
+                relax=relax,
                 progress=progress,
             )
         print(text.listing(text.replay_lines(rebuilt)), file=out)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import shlex
-import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,23 +16,26 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from capsule.errors import RebuildError
+from capsule.rebuild.installing import require_done, run, start, yanked
 from capsule.rebuild.pins import Pins, as_text
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.sources import Sources
 
 Progress = Callable[[str], None]
 
+
+@dataclass(frozen=True)
+class Installed:
+    """What an installer did besides what was asked: built from source, or took though yanked.
+
+    ``yanked`` gives the reason of those who took a release back, by name.
+    """
+
+    from_source: tuple[str, ...] = ()
+    yanked: Mapping[str, str] = field(default_factory=dict)
+
+
 _UNBUILT = re.compile(r"([A-Za-z0-9._-]+)==\S+ (?:has no usable wheels|has no wheels)")
-_OFFLINE = re.compile(
-    r"dns error|Connection refused|Could not connect|Network is unreachable|offline|"
-    r"Temporary failure in name resolution|Max retries exceeded|NewConnectionError|tcp connect",
-    re.IGNORECASE,
-)
-_HASH = re.compile(r"[Hh]ash mismatch|DO NOT MATCH THE HASHES")
-_NO_WHEEL = re.compile(
-    r"Because (\S+?)(?:==\S+)? has no (?:usable )?wheels|Wheels are required for `(\S+?)`"
-)
-_GONE = re.compile(r"no version of (\S+)|Could not find a version that satisfies .*?(\S+==\S+)")
 
 
 class Backend(Protocol):
@@ -46,8 +47,8 @@ class Backend(Protocol):
     def create(self, folder: Path, python: FoundPython) -> None:
         """Make an empty virtual environment in *folder*."""
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
-        """Install just *pins*; return those built from source, which *build* allows."""
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
+        """Install just *pins*, from wheels alone unless *build* allows more."""
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         """Return the distributions of *pins* that have no wheel here and need building."""
@@ -68,31 +69,29 @@ class Uv:
 
     def create(self, folder: Path, python: FoundPython) -> None:
         command = [*_uv(), "venv", "--quiet", "--no-project", "--python", str(python.path)]
-        _run([*command, str(folder)], folder)
+        run([*command, str(folder)], folder)
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
         lock.write_text(pins.as_text(), encoding="utf-8")
         # Bytecode is compiled now, once, whatever the machine's habit.
         command = [*self._install(folder), "--compile-bytecode", "--requirements", str(lock)]
         if pins.hashes:
             command.append("--require-hashes")
         try:
-            _run([*command, "--only-binary", ":all:"], folder)
-            return ()
+            return Installed((), yanked(run([*command, "--only-binary", ":all:"], folder)))
         except RebuildError as error:
             if not build or error.code == "network":
                 raise
         # Wheels do not do: what is built then is told by name.
         found = self.unbuilt(folder, pins)
-        _run(command, folder)
-        return found
+        return Installed(found, yanked(run(command, folder)))
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         left = dict(zip(pins.versions, pins.requirements))
         found: list[str] = []
         while left:
             command = [*self._install(folder), "--dry-run", "--only-binary", ":all:"]
-            done = _start([*command, *left.values()], folder)
+            done = start([*command, *left.values()], folder)
             match = _UNBUILT.search(done.stderr)
             if done.returncode == 0 or match is None or match[1] not in left:
                 break
@@ -104,12 +103,12 @@ class Uv:
         self,
         requirements: Sequence[str],
         python: FoundPython,
-        date: datetime.date,
         folder: Path,
         *,
         build: bool,
+        options: Sequence[str] = (),
     ) -> list[str]:
-        """Return exact pins for *requirements* as the index was on *date*, for *python*.
+        """Return exact pins for *requirements*, for *python*; *options* are uv's own.
 
         Without *build* only wheels are looked at. Raises RebuildError where nothing fits.
         """
@@ -119,32 +118,36 @@ class Uv:
         wanted = folder / f"{uuid.uuid4().hex}.in"
         wanted.write_text(as_text(requirements), encoding="utf-8")
         command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate",
-                   "--no-emit-index-url", "--no-emit-find-links", "--exclude-newer",
-                   date.isoformat(), "--python", str(python.path), *self.sources.options(),
-                   str(wanted)]  # fmt: skip
+                   "--no-emit-index-url", "--no-emit-find-links", "--python", str(python.path),
+                   *options, *self.sources.options(), str(wanted)]  # fmt: skip
         try:
-            done = _start([*command, "--only-binary", ":all:"], wanted)
+            done = start([*command, "--only-binary", ":all:"], wanted)
             if done.returncode != 0 and build:
-                done = _start(command, wanted)
-            _require_done(done, command)
+                done = start(command, wanted)
+            require_done(done, command)
         finally:
             wanted.unlink()
         lines = (line.strip() for line in done.stdout.splitlines())
         return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+    def require_available(self, folder: Path, requirement: str) -> None:
+        """Raise RebuildError, with the reason, where *requirement* can't be had for *folder*."""
+        command = [*self._install(folder), "--dry-run", requirement]
+        require_done(start(command, folder), command)
 
     def lock(self, wanted: Path, python: FoundPython, path: Path) -> None:
         """Write a PEP 751 lock of the exact pins in *wanted* to *path*."""
         command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps",
                    "--format", "pylock.toml", "--python", str(python.path),
                    *self.sources.options(), "--output-file", str(path), str(wanted)]  # fmt: skip
-        _run(command, path)
+        run(command, path)
 
     def _install(self, folder: Path) -> list[str]:
         return [
             *_uv(),
             "pip",
             "install",
-            "--quiet",
+            "--no-progress",
             "--no-deps",
             "--python",
             str(python_in(folder)),
@@ -169,33 +172,41 @@ class PipTools:
             raise RebuildError(
                 f"pip-tools can't install into Python {python.version}; use --backend uv"
             )
-        _run([str(python.path), "-I", "-m", "venv", str(folder)], folder)
+        run([str(python.path), "-I", "-m", "venv", str(folder)], folder)
         inner = str(python_in(folder))
         # pip-sync needs a pip of 22.2 or later in there.
         upgrade = [inner, "-I", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=22.2"]
         if not self.sources.offline:
-            _run([*upgrade, *self.sources.options()], folder)
+            run([*upgrade, *self.sources.options()], folder)
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> tuple[str, ...]:
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
         if not build:
             raise RebuildError("pip-tools may build source distributions: it needs --unsafe")
+        try:
+            return Installed((), yanked(self._sync(folder, pins, lock)))
+        except RebuildError as error:
+            name = error.distribution
+            if error.code == "distribution-gone" and name in pins.versions:
+                # pip says the same of what is gone and of what has no wheel here; uv knows.
+                Uv(self.sources).require_available(folder, f"{name}=={pins.versions[name]}")
+            raise
+
+    def _sync(self, folder: Path, pins: Pins, lock: Path) -> str:
+        """Compile *pins* into *lock* and install that; return what pip said of it."""
         wanted = lock.with_suffix(".in")
         wanted.write_text(as_text(pins.requirements), encoding="utf-8")
         lock.write_text(pins.as_text(), encoding="utf-8")
         # pip-compile resolves for the Python it runs under: elsewhere the pins are the lock.
         if not pins.hashes and Version(_python_version(folder)).release[:2] == sys.version_info[:2]:
-            _run(
+            run(
                 [*_module("compile"), "--quiet", "--no-header", "--no-annotate", "--strip-extras",
                  "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options",
                  "--allow-unsafe", *self._of_compile(), "--output-file", str(lock), str(wanted)],
                 folder,
             )  # fmt: skip
-        _run(
-            [*_module("sync"), "--quiet", "--python-executable", str(python_in(folder)),
-             "--pip-args", shlex.join(["--no-deps", *self.sources.options()]), str(lock)],
-            folder,
-        )  # fmt: skip
-        return ()
+        command = [*_module("sync"), "--python-executable", str(python_in(folder)), "--pip-args",
+                   shlex.join(["--no-deps", *self.sources.options()]), str(lock)]  # fmt: skip
+        return run(command, folder)
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         return ()
@@ -235,65 +246,3 @@ def _uv() -> list[str]:
 
 def _module(tool: str) -> list[str]:
     return [sys.executable, "-I", "-m", "piptools", tool]
-
-
-def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    # The user's index settings reach the installers; whatever would bend them does not.
-    bends = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
-    environment = {k: v for k, v in os.environ.items() if k not in bends}
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=environment,
-        # Not the current folder: a uv.toml or a pip/ lying there would bend them as well.
-        cwd=folder.parent,
-    )
-
-
-def _run(command: list[str], folder: Path) -> None:
-    """Run an installer for *folder*; a failure becomes one sentence with its last words."""
-    _require_done(_start(command, folder), command)
-
-
-def _require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> None:
-    if done.returncode == 0:
-        return
-    said = (done.stderr or done.stdout).strip()
-    tool = "pip-tools" if "piptools" in command else Path(command[0]).name
-    if _OFFLINE.search(said):
-        raise RebuildError(
-            f"{tool} could not reach the package index: is there a network? ({_last(said)})",
-            code="network",
-        )
-    if _HASH.search(said):
-        raise RebuildError(
-            f"{tool} got a file of another hash than the lock has: it was changed on its way or"
-            f" at its source; nothing was installed ({_last(said)})",
-            code="hash-mismatch",
-        )
-    if "yanked" in said and "requires-python" not in said:
-        raise RebuildError(
-            f"{tool}: a release was yanked, taken back by those who made it: {_last(said)}",
-            code="distribution-yanked",
-        )
-    lacking = _NO_WHEEL.search(said)
-    if lacking:
-        raise RebuildError(
-            f"{tool} finds no wheel of {lacking[1] or lacking[2]} for this Python and platform:"
-            f" {_last(said)}",
-            code="no-wheel",
-        )
-    gone = _GONE.search(said)
-    if gone:
-        raise RebuildError(
-            f"{tool} finds no {gone[1] or gone[2]} for this Python and platform: {_last(said)}",
-            code="distribution-gone",
-        )
-    raise RebuildError(f"{tool} failed: {_last(said)}")
-
-
-def _last(said: str) -> str:
-    lines = [line.strip(" ×╰─▶│├") for line in said.splitlines()]
-    return " ".join(line for line in lines if line)[-300:] or "it said nothing"

@@ -155,8 +155,9 @@ def resolved(
         progress(f"resolving {', '.join(release.requirements)} as of {release.date}")
         try:
             lines = Uv(sources).resolve(
-                release.requirements, python, release.date, kept, build=build
-            )
+                release.requirements, python, kept, build=build,
+                options=["--exclude-newer", release.date.isoformat()],
+            )  # fmt: skip
         except RebuildError as error:
             if build or error.code == "network":
                 raise

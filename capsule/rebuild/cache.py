@@ -10,7 +10,7 @@ import platform
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from capsule.environment import installed_versions
 from capsule.errors import RebuildError
-from capsule.rebuild.backends import Backend, Progress, python_in
+from capsule.rebuild.backends import Backend, Installed, Progress, python_in
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.sources import Sources
@@ -36,7 +36,7 @@ class Built:
     backend: str
     cached: bool
     pins: Pins
-    from_source: tuple[str, ...] = ()
+    installed: Installed = field(default_factory=Installed)
 
     @property
     def interpreter(self) -> Path:
@@ -107,10 +107,10 @@ def build(
     if is_ready(folder, pins):  # nobody has to wait for what is there
         with contextlib.suppress(OSError):  # a cache that can only be read is used as it is
             os.utime(folder / READY)
-        return Built(folder, python.version, backend.name, True, pins)
+        return Built(folder, python.version, backend.name, True, pins, _installed(folder))
     with locked(root / f"{key}.lock", progress):
         if is_ready(folder, pins):
-            return Built(folder, python.version, backend.name, True, pins)
+            return Built(folder, python.version, backend.name, True, pins, _installed(folder))
         if (folder / READY).exists():
             progress("the environment was changed since it was built: building it anew")
         discard(folder)
@@ -122,7 +122,7 @@ def build(
             wrong = differences(folder, pins)
             if wrong:
                 raise RebuildError(f"{backend.name} installed something else: {'; '.join(wrong)}")
-            _mark_ready(folder, python, pins, backend)
+            _mark_ready(folder, python, pins, backend, made)
         except BaseException as error:  # Ctrl-C as well: nothing half-built is left over
             discard(folder)
             if isinstance(error, OSError):
@@ -164,15 +164,24 @@ def _try(lock: FileLock) -> bool:
     return True
 
 
-def _mark_ready(folder: Path, python: FoundPython, pins: Pins, backend: Backend) -> None:
-    marker = {"python": python.version, "backend": backend.name,
-              "pins": list(pins.requirements), "state": state_of(folder)}  # fmt: skip
+def _mark_ready(
+    folder: Path, python: FoundPython, pins: Pins, backend: Backend, made: Installed
+) -> None:
+    marker = {"python": python.version, "backend": backend.name, "pins": list(pins.requirements),
+              "from_source": list(made.from_source), "yanked": dict(made.yanked),
+              "state": state_of(folder)}  # fmt: skip
     temporary = folder / f"{READY}.tmp"
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump(marker, stream, indent=1, sort_keys=True)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, folder / READY)
+
+
+def _installed(folder: Path) -> Installed:
+    """Return what the marker of *folder* tells of how it was installed."""
+    marker = json.loads((folder / READY).read_text(encoding="utf-8"))
+    return Installed(tuple(marker.get("from_source", ())), marker.get("yanked", {}))
 
 
 def is_ready(folder: Path, pins: Pins) -> bool:

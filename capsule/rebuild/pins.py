@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from capsule.errors import RebuildError
@@ -20,12 +20,14 @@ class Pins:
     """Exact requirements, sorted; ``moved`` are those that come from elsewhere than at save.
 
     ``hashes`` are the SHA-256 digests of a lock, by name: what has another one is refused.
+    ``relaxed`` gives the version at save of those that stand for another one.
     """
 
     requirements: tuple[str, ...]
     versions: dict[str, str]
     moved: tuple[str, ...] = ()
     hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    relaxed: Mapping[str, str] = field(default_factory=dict)
 
     def as_text(self) -> str:
         """Return the pins as a requirements file, with their hashes if a lock gave any."""
@@ -35,6 +37,19 @@ class Pins:
                 " ".join([line, *(f"--hash=sha256:{h}" for h in self.hashes.get(name, ()))])
             )
         return as_text(lines)
+
+
+def moved_to(pins: Pins, name: str, version: str) -> Pins:
+    """Return *pins* with another version of one distribution, which then is among ``relaxed``."""
+    places = list(pins.versions)
+    requirements = list(pins.requirements)
+    requirements[places.index(name)] = f"{name}=={version}"
+    return replace(
+        pins,
+        requirements=tuple(requirements),
+        versions={**pins.versions, name: version},
+        relaxed={**pins.relaxed, name: pins.relaxed.get(name, pins.versions[name])},
+    )
 
 
 def pins_of(manifest: Manifest, scope: str = "model", *, elsewhere: bool = False) -> Pins:

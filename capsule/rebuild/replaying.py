@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -18,11 +19,12 @@ from capsule.manifest import Manifest
 from capsule.plan import Consent, Plan
 from capsule.rebuild.backends import BACKENDS, Backend, Progress, backend_named
 from capsule.rebuild.bundling import is_bundle, unpacked
-from capsule.rebuild.cache import Built, build, environment_key
+from capsule.rebuild.cache import Built, environment_key
 from capsule.rebuild.inventory import Kept, kept_environments
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.preparing import prepared, silent
 from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.relaxing import build_near, relaxed_pins
 from capsule.rebuild.remote import RemoteModel
 from capsule.rebuild.session import worker_environment
 from capsule.rebuild.sources import Sources
@@ -115,13 +117,15 @@ def rebuild(
     bind: Mapping[str, Any] | None = None,
     download: str = "auto",
     sources: Sources | None = None,
+    relax: bool = False,
     progress: Progress = silent,
 ) -> Replayed:
     """Build the environment of the artifact at *path*; load nothing yet.
 
     Without consent only wheels are installed and no interpreter runs in it. A file without
     a sidecar gets an environment as of a day shortly after the Keras that wrote it; *bind*
-    gives plain values for names that nothing in it defines.
+    gives plain values for names that nothing in it defines. With *relax* a distribution
+    that no function reaches, and that can't be had, moves to the nearest version.
     Raises ArtifactChangedError for a file that is not its sidecar's, RebuildError where
     the environment can't be had.
     """
@@ -140,7 +144,8 @@ def rebuild(
     built: Built | None = None
     interpreter, pins = ready.python, ready.pins
     try:
-        built = build(interpreter, pins, installer, allow_build=allowed, progress=progress)
+        built = build_near(ready.manifest, interpreter, pins, installer, relax=relax,
+                           allow_build=allowed, progress=progress)  # fmt: skip
     except RebuildError as error:
         if allowed or error.code == "network":
             raise
@@ -172,11 +177,13 @@ def environment_of(path: Path) -> Kept:
         found = [one for one in kept if any(one.folder.glob(f"*-{digest}.capsule.json"))]
     else:
         ready = prepared(path, download="never")
-        keys = {
-            environment_key(ready.python, ready.pins, backend=backend, build=allowed)
-            for backend in BACKENDS
-            for allowed in (True, False)
-        }
+        keys = set()
+        for backend, allowed in itertools.product(map(backend_named, BACKENDS), (True, False)):
+            near = relaxed_pins(ready.python, ready.pins, backend, build=allowed)
+            keys |= {
+                environment_key(ready.python, pins, backend=backend.name, build=allowed)
+                for pins in (ready.pins, near)
+            }
         found = [one for one in kept if one.key in keys]
     if found:
         return found[0]
@@ -206,6 +213,7 @@ def replay(
     bind: Mapping[str, Any] | None = None,
     download: str = "auto",
     sources: Sources | None = None,
+    relax: bool = False,
     timeout: float | None = None,
     progress: Progress = silent,
 ) -> RemoteModel:
@@ -220,7 +228,7 @@ def replay(
     asked: dict[str, Any] = {
         "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
         "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),
-        "download": download, "sources": sources,
+        "download": download, "sources": sources, "relax": relax,
     }  # fmt: skip
     rebuilt = rebuild(path, **asked, progress=progress)
     return rebuilt.load(timeout, {**asked, "timeout": timeout})

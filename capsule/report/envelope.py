@@ -90,6 +90,11 @@ def replay_result(
             "backend": built.backend,
             "cached": built.cached,
             "seconds": round(replayed.seconds, 3),
+            "relaxed": {name: {"expected": before, "found": built.pins.versions[name]}
+                        for name, before in built.pins.relaxed.items()},
+            "yanked": dict(built.installed.yanked),
+            "from_source": list(built.installed.from_source),
+            "from_index": list(built.pins.moved),
         },
         probe=None if probe is None else {key: probe[key] for key in kept},
         functions=[

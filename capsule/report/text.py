@@ -209,8 +209,13 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
         same = replayed.python.version.startswith(wanted.minor + ".")
         why = "same bytecode, another patch" if same else "its functions are restored from source"
         yield f"  python         {replayed.python.version} in place of {wanted.version}: {why}"
-    if built.from_source:
-        yield f"  from source    {', '.join(built.from_source)} (no wheel here)"
+    for name, before in built.pins.relaxed.items():
+        near = built.pins.versions[name]
+        yield f"  moved          {name} {before} → {near}: can't be had, and no function reaches it"
+    for name, reason in built.installed.yanked.items():
+        yield f"  yanked         {name} {built.pins.versions[name]}, by its makers: {reason}"
+    if built.installed.from_source:
+        yield f"  from source    {', '.join(built.installed.from_source)} (no wheel here)"
     if built.pins.moved:
         moved = ", ".join(built.pins.moved)
         yield f"  from the index {moved} (at save: from a folder or an address)"

@@ -111,7 +111,7 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
         seen.add((name, extras))
         found.setdefault(name, reach)
         for text in installed[name].requires:
-            requirement = _parsed(text)
+            requirement = parsed_requirement(text)
             wanted = any(_applies(requirement, {**environment, "extra": e}) for e in ("", *extras))
             if wanted:
                 needed = canonicalize_name(requirement.name)
@@ -119,7 +119,7 @@ def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
     return found
 
 
-def _parsed(text: str) -> Requirement:
+def parsed_requirement(text: str) -> Requirement:
     """Return one requirement; of one in a form that no longer is one, the name alone."""
     try:
         return Requirement(text)
