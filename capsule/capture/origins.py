@@ -126,9 +126,11 @@ class Origins:
 
     def _owner(self, file: Path, top: str) -> str | None:
         """Return the distribution whose RECORD lists *file*; likely names are asked first."""
-        site = next((p for p in self._paths if p in file.parents), None)
-        if site is None:
+        # The innermost: a project's folder, in which its .venv lies, is on sys.path as well.
+        sites = [p for p in self._paths if p in file.parents]
+        if not sites:
             return self._by_name(top)
+        site = max(sites, key=lambda path: len(path.parts))
         relative = file.relative_to(site).as_posix()
         guess = re.sub(r"[-_.]+", "-", top).lower()
         names = sorted(self._metadata(), key=lambda n: (n != guess, not n.startswith(guess), n))

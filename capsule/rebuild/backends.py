@@ -74,17 +74,24 @@ class Uv:
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
         lock.write_text(pins.as_text(), encoding="utf-8")
         # Bytecode is compiled now, once, whatever the machine's habit.
-        command = [*self._install(folder), "--compile-bytecode", "--requirements", str(lock)]
+        command = [*self._install(folder), "--compile-bytecode", "--requirements"]
+        steps = [[*command, str(lock)]]
         if pins.hashes:
-            command.append("--require-hashes")
+            # A repository has no hash, and where one is required each needs one.
+            hashed, free = lock.with_suffix(".hashed.txt"), lock.with_suffix(".free.txt")
+            hashed.write_text(pins.with_hash().as_text(), encoding="utf-8")
+            free.write_text(pins.with_hash(False).as_text(), encoding="utf-8")
+            steps = [[*command, str(hashed), "--require-hashes"]]
+            steps += [[*command, str(free)]] if free.stat().st_size else []
         try:
-            return Installed((), yanked(run([*command, "--only-binary", ":all:"], folder)))
+            wheels = ("--only-binary", ":all:")
+            return Installed((), yanked("".join(run([*step, *wheels], folder) for step in steps)))
         except RebuildError as error:
             if not build or error.code == "network":
                 raise
         # Wheels do not do: what is built then is told by name.
         found = self.unbuilt(folder, pins)
-        return Installed(found, yanked(run(command, folder)))
+        return Installed(found, yanked("".join(run(step, folder) for step in steps)))
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         left = dict(zip(pins.versions, pins.requirements))
@@ -193,6 +200,11 @@ class PipTools:
 
     def _sync(self, folder: Path, pins: Pins, lock: Path) -> str:
         """Compile *pins* into *lock* and install that; return what pip said of it."""
+        if pins.hashes and pins.with_hash(False).requirements:
+            names = ", ".join(pins.with_hash(False).versions)
+            raise RebuildError(
+                f"pip-tools can't take {names}, of a repository, beside a lock: use --backend uv"
+            )
         wanted = lock.with_suffix(".in")
         wanted.write_text(as_text(pins.requirements), encoding="utf-8")
         lock.write_text(pins.as_text(), encoding="utf-8")

@@ -19,16 +19,18 @@ _OFFLINE = re.compile(
 _HASH = re.compile(r"[Hh]ash mismatch|DO NOT MATCH THE HASHES")
 # What each installer says of one distribution that it can't have, by what that means.
 _TOLD = (
-    ("no-wheel", re.compile(r"Because (\S+?)(?:==\S+)? has no (?:usable )?wheels")),
+    ("no-wheel", re.compile(r"Because (\S+) has no (?:usable )?wheels")),
     ("no-wheel", re.compile(r"Wheels are required for `(\S+?)`")),
-    ("build-failed", re.compile(r"[Ff]ailed to build `([A-Za-z0-9._-]+)")),
+    ("address-gone", re.compile(r"`(\S+) @ \S+`(?s:.)*(?:Git operation failed|404 Not Found)")),
+    ("build-failed", re.compile(r"[Ff]ailed to (?:download and )?build `([A-Za-z0-9._=-]+)")),
     ("build-failed", re.compile(r"Failed building wheel for ([A-Za-z0-9._-]+)")),
-    ("distribution-gone", re.compile(r"no version of ([A-Za-z0-9._-]+)")),
-    ("distribution-gone", re.compile(r"Because ([A-Za-z0-9._-]+) was not found in")),
-    ("distribution-gone", re.compile(r"version that satisfies the requirement ([A-Za-z0-9._-]+)")),
+    ("distribution-gone", re.compile(r"no version of (\S+)")),
+    ("distribution-gone", re.compile(r"Because (\S+) was not found in")),
+    ("distribution-gone", re.compile(r"version that satisfies the requirement (\S+)")),
 )
 _SENTENCES = {
     "no-wheel": "there is no wheel of {} for this Python and platform",
+    "address-gone": "{} is no longer where it came from",
     "build-failed": "{} has no wheel here, and building it failed",
     "distribution-gone": "the index has no {}",
 }
@@ -85,9 +87,12 @@ def require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> 
     for code, pattern in _TOLD:
         found = pattern.search(said)
         if found:
-            name = canonicalize_name(found[1].partition("==")[0])
-            told = _SENTENCES[code].format(name)
-            raise RebuildError(f"{tool}: {told} ({_last(said)})", code=code, distribution=name)
+            name, _, version = found[1].partition("==")
+            name = canonicalize_name(name)
+            told = _SENTENCES[code].format(f"{name} {version}".strip())
+            # That it is not there needs no other words; why a build failed does.
+            words = "" if code == "distribution-gone" else f" ({_last(said)})"
+            raise RebuildError(f"{tool}: {told}{words}", code=code, distribution=name)
     raise RebuildError(f"{tool} failed: {_last(said)}")
 
 
@@ -99,4 +104,7 @@ def yanked(said: str) -> dict[str, str]:
 
 def _last(said: str) -> str:
     lines = [line.strip(" ×╰─▶│├") for line in said.splitlines()]
+    lines = [
+        line for line in lines if not line.startswith(("Using Python", "Resolved ", "warning:"))
+    ]
     return " ".join(line for line in lines if line)[-300:] or "it said nothing"

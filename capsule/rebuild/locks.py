@@ -52,6 +52,7 @@ def write_lock(pins: Pins, python: FoundPython, path: Path, uv: Uv) -> None:
 def read_hashes(path: Path, pins: Pins) -> dict[str, tuple[str, ...]]:
     """Return the SHA-256 digests that the lock at *path* has for each of *pins*, by name.
 
+    What comes from a repository has none: the commit is its hash, and must be the pin's.
     Raises InputError where it is no lock, lacks one of them, or has another version.
     """
     packages = _packages(path)
@@ -59,16 +60,21 @@ def read_hashes(path: Path, pins: Pins) -> dict[str, tuple[str, ...]]:
     for name, version in pins.versions.items():
         if name not in packages:
             raise InputError(f"{path} has no {name}, which the model needs: capsule lock it again")
-        locked, hashes = packages[name]
+        locked, hashes, commit = packages[name]
         if Version(locked) != Version(version):
             raise InputError(
                 f"{path} has {name} {locked}, the model {version}: capsule lock it again"
             )
+        requirement = pins.requirements[list(pins.versions).index(name)]
+        if commit is not None and f"@{commit}" not in requirement:
+            raise InputError(f"{path} takes {name} from a repository: allow that with --unsafe, or"
+                             " lock it again")  # fmt: skip
         found[name] = hashes
     return found
 
 
-def _packages(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+def _packages(path: Path) -> dict[str, tuple[str, tuple[str, ...], str | None]]:
+    """Return version, hashes, and the commit if there is one, of each package of a lock."""
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise InputError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB: no lock is")
@@ -80,7 +86,7 @@ def _packages(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     listed = data.get("packages")
     if str(data.get("lock-version", "")).partition(".")[0] != "1" or not isinstance(listed, list):
         raise InputError(f"{path} is no lock of version 1 (PEP 751)")
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    found: dict[str, tuple[str, tuple[str, ...], str | None]] = {}
     for place, package in enumerate(listed):
         where = f"{path}: packages[{place}]"
         if not isinstance(package, dict):
@@ -92,7 +98,10 @@ def _packages(path: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
             Version(version)
         except InvalidVersion:
             raise InputError(f"{where}.version is no version: {version[:40]!r}") from None
-        found[canonicalize_name(name)] = (version, _hashes(package, where))
+        vcs = package.get("vcs")
+        commit = str(vcs.get("commit-id")) if isinstance(vcs, dict) else None
+        hashes = () if commit is not None else _hashes(package, where)
+        found[canonicalize_name(name)] = (version, hashes, commit)
     return found
 
 

@@ -52,7 +52,7 @@ def prepared(
     else:
         if bind:
             raise InputError(f"{path} has a sidecar, which says what its names stand for")
-        ready = _recorded(path, safe_mode, trust, manifest, python, scope, download)
+        ready = _recorded(path, safe_mode, trust, manifest, python, scope, download, sources)
     place = lock_path(Path(path))
     if not locked or not place.exists():
         return ready
@@ -75,7 +75,7 @@ def lock(
 def _recorded(
     path: str | os.PathLike[str], safe_mode: bool, trust: Iterable[str],
     manifest: str | os.PathLike[str] | None, python: str | os.PathLike[str] | None, scope: str,
-    download: str,
+    download: str, sources: Sources | None,
 ) -> Prepared:  # fmt: skip
     """Return what the sidecar says of the model, a Python for it, and its pins."""
     found = manifest_of(path, manifest)
@@ -87,7 +87,8 @@ def _recorded(
         )
     plan = make_plan(artifact, found, safe_mode=safe_mode, trust=trust)
     interpreter = python_for(found, python, download)
-    pins = pins_of(found, scope, elsewhere=plan.consent.builds)
+    own = sources is not None and bool(sources.index_url or sources.find_links)
+    pins = pins_of(found, scope, elsewhere=plan.consent.builds, own_index=own)
     return Prepared(artifact, found, plan, interpreter, pins)
 
 

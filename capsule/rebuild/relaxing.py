@@ -22,7 +22,7 @@ from capsule.rebuild.pins import Pins, moved_to
 from capsule.rebuild.pythons import FoundPython
 from capsule.verdict.reach import Reaches, parsed_requirement
 
-UNAVAILABLE = ("distribution-gone", "no-wheel", "build-failed")
+UNAVAILABLE = ("distribution-gone", "no-wheel", "build-failed", "address-gone")
 
 
 def build_near(
@@ -69,6 +69,11 @@ def _why_not(
     name: str, near: str | None, pins: Pins, manifest: Manifest, relax: bool
 ) -> str | None:
     """Return why *name* may not move to the version *near* its own; None if it may."""
+    if name in pins.moved and near is None:
+        return (
+            "it was installed from a folder or an address: build a wheel of it there, and name"
+            " the wheel's folder with --find-links"
+        )
     if near is None:
         return "no other version of it would do either"
     if name in unmovable(manifest):

@@ -95,6 +95,7 @@ def replay_result(
             "yanked": dict(built.installed.yanked),
             "from_source": list(built.installed.from_source),
             "from_index": list(built.pins.moved),
+            "left_out": list(built.pins.left_out),
         },
         probe=None if probe is None else {key: probe[key] for key in kept},
         functions=[

@@ -209,6 +209,9 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
         same = replayed.python.version.startswith(wanted.minor + ".")
         why = "same bytecode, another patch" if same else "its functions are restored from source"
         yield f"  python         {replayed.python.version} in place of {wanted.version}: {why}"
+    if built.pins.left_out:
+        named = ", ".join(built.pins.left_out)
+        yield f"  left out       {named} (an editable install: what the model reaches is captured)"
     for name, before in built.pins.relaxed.items():
         near = built.pins.versions[name]
         yield f"  moved          {name} {before} → {near}: can't be had, and no function reaches it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os.path as osp
@@ -233,3 +234,19 @@ def test_the_users_own_modules_are_taken_along_and_live_without_their_files(
         del sys.modules[loaded]
     sys.path_importer_cache.clear()
     assert Restorer(nodes).restore([name])[name](10) == 20  # type: ignore[list-item, index]
+
+
+def test_a_virtual_environment_inside_the_project_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / ".venv" / "lib" / "python3" / "site-packages"
+    (site / "capsule_inner").mkdir(parents=True)
+    (site / "capsule_inner" / "__init__.py").write_text("")
+    metadata = site / "capsule_inner_dist-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "RECORD").write_text("capsule_inner/__init__.py,,\n")
+    for path in (site, tmp_path):  # a script's folder comes first on its sys.path
+        monkeypatch.syspath_prepend(path)
+    importlib.import_module("capsule_inner")
+    origins = Origins([str(tmp_path), str(site)])
+    assert origins.of("capsule_inner").distribution == "capsule-inner-dist"
