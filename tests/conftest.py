@@ -69,8 +69,7 @@ def _make(minor: str, requirements: tuple[str, ...], name: str) -> Path:
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", str(found.path), str(folder)],
                    check=True)  # fmt: skip
-    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python",
-               str(folder / "bin" / "python")]  # fmt: skip
+    install = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
     subprocess.run([*install, *requirements], check=True)
     # Apart from the first: capsule's own requirements must not move the framework's.
     subprocess.run([*install, "--editable", str(PROJECT)], check=True)

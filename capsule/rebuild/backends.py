@@ -48,7 +48,10 @@ class Backend(Protocol):
         """Make an empty virtual environment in *folder*."""
 
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
-        """Install just *pins*, from wheels alone unless *build* allows more."""
+        """Install just *pins*, from wheels alone unless *build* allows more.
+
+        Nothing is compiled: a model imports a small part, and Python compiles that as it goes.
+        """
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         """Return the distributions of *pins* that have no wheel here and need building."""
@@ -73,8 +76,7 @@ class Uv:
 
     def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
         lock.write_text(pins.as_text(), encoding="utf-8")
-        # Bytecode is compiled now, once, whatever the machine's habit.
-        command = [*self._install(folder), "--compile-bytecode", "--requirements"]
+        command = [*self._install(folder), "--requirements"]
         steps = [[*command, str(lock)]]
         if pins.hashes:
             # A repository has no hash, and where one is required each needs one.
@@ -155,6 +157,7 @@ class Uv:
             "pip",
             "install",
             "--no-progress",
+            "--no-compile-bytecode",
             "--no-deps",
             "--python",
             str(python_in(folder)),
@@ -216,9 +219,15 @@ class PipTools:
                  "--allow-unsafe", *self._of_compile(), "--output-file", str(lock), str(wanted)],
                 folder,
             )  # fmt: skip
-        command = [*_module("sync"), "--python-executable", str(python_in(folder)), "--pip-args",
-                   shlex.join(["--no-deps", *self.sources.options()]), str(lock)]  # fmt: skip
-        return run(command, folder)
+        options = shlex.join(["--no-deps", "--no-compile", *self.sources.options()])
+        command = [*_module("sync"), "--python-executable", str(python_in(folder)),
+                   "--pip-args", options, str(lock)]  # fmt: skip
+        said = run(command, folder)
+        # What the environment was born with is no part of the model's.
+        born = [name for name in ("setuptools", "pip") if name not in pins.versions]
+        if born:
+            run([str(python_in(folder)), "-I", "-m", "pip", "uninstall", "--yes", *born], folder)
+        return said
 
     def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         return ()

@@ -200,11 +200,14 @@ def state_of(folder: Path) -> str:
 
     It is over names, and over sizes and times of what says what is installed and of what
     runs at every start; the content of every file would take longer than many a model.
+    What Python compiles as it goes is no change.
     """
     digest = hashlib.sha256()
     for site in _sites(folder):
         with os.scandir(site) as entries:
             for entry in sorted(entries, key=lambda one: one.name):
+                if entry.name == "__pycache__":
+                    continue
                 told = entry.path
                 if entry.name.endswith(".dist-info"):
                     told = os.path.join(entry.path, "RECORD")

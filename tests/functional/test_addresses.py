@@ -154,3 +154,31 @@ def test_what_is_no_longer_there_is_told(lab: Lab, cache: str) -> None:
         gone.rename(lab.folder / "served" / "lab.git")
     assert done.returncode == 2
     assert "lab-git is no longer where it came from" in done.stderr
+
+
+def contents(folder: Path) -> dict[str, set[str]]:
+    """Return of each distribution in an environment its files with their digests."""
+    # The installer's own words of how it did it.
+    own = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_build.json", "uv_cache.json")
+    found = {}
+    for record in folder.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        lines = record.read_text().splitlines()
+        found[record.parent.name] = {
+            ",".join(line.split(",")[:2]) for line in lines
+            if not line.split(",")[0].endswith((*own, ".pyc")) and "/bin/" not in line
+        }  # fmt: skip
+    return found
+
+
+def test_pip_tools_builds_what_uv_builds_file_by_file(lab: Lab, cache: str) -> None:
+    places = []
+    for backend in ("uv", "pip-tools"):
+        done = lab.replay("--unsafe", "--backend", backend, "--json", CAPSULE_CACHE=cache)
+        assert done.returncode == 0, done.stderr
+        (result,) = json.loads(done.stdout)["results"]
+        assert result["environment"]["backend"] == backend
+        assert result["probe"]["exactly"]
+        places.append(Path(result["environment"]["path"]))
+    by_uv, by_pip_tools = map(contents, places)
+    assert {"lab_git-0.3.dist-info", "lab_archive-0.3.dist-info"} < set(by_uv)
+    assert by_pip_tools == by_uv

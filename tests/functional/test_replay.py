@@ -325,13 +325,3 @@ def test_what_has_another_hash_than_the_lock_is_refused(
                           CAPSULE_CACHE=str(tmp_path / "own-cache"))  # fmt: skip
     assert done.returncode == 2
     assert "another hash than the lock has" in done.stderr
-
-
-def test_pip_tools_replays_the_same(keras3: Installed, samples: Samples, tmp_path: Path) -> None:
-    path = str(samples(keras3) / "doubling.keras")
-    words = ["replay", path, "--unsafe", "--check", "--backend", "pip-tools", "--json"]
-    done = keras3.capsule(*words, CAPSULE_CACHE=str(tmp_path / "cache"))
-    assert done.returncode == 0, done.stderr
-    (result,) = json.loads(done.stdout)["results"]
-    assert result["environment"]["backend"] == "pip-tools"
-    assert result["probe"]["exactly"]

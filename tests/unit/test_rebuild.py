@@ -122,6 +122,8 @@ def test_an_environment_is_built_once_and_found_again(own_cache: Path) -> None:
     assert first.folder == second.folder
     done = subprocess.run([str(first.interpreter), "-I", "-c", "import six"])
     assert done.returncode == 0
+    assert list(first.folder.glob("lib/*/site-packages/__pycache__/six.*"))  # compiled just now
+    assert built().cached
 
 
 def test_an_environment_without_its_mark_is_built_anew(own_cache: Path) -> None:
