@@ -1,25 +1,20 @@
 """Frames between host and worker: a JSON header and raw arrays, lengths first, no pickles.
 
-Large arrays go by way of a folder in shared memory where both sides have one: the frame
-names the file then, and whoever reads it takes it away.
+Large arrays go by way of shared memory where both sides have it: the frame names the file.
 """
 
 import importlib
 import json
-import mmap
-import os
-import re
 import struct
 from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
+
+from .shared import FROM, Shared, SharedError
 
 _HEAD = struct.Struct(">4sQ")
 _MAGIC = b"cps2"
 HEADER_LIMIT = 64 * 1024 * 1024
 ARRAY_LIMIT = 1 << 40
-SHARED_FROM = 1 << 20  # bytes: below that a pipe is as fast
 KINDS = "biufcSU"
-_NAME = re.compile(r"[0-9]+-[0-9]+\Z")
-_count = [0]
 
 
 class WireError(Exception):
@@ -27,26 +22,48 @@ class WireError(Exception):
 
 
 def write_frame(
-    stream: IO[bytes], header: Any, arrays: Iterable[Any] = (), shared: Optional[str] = None
+    stream: IO[bytes], header: Any, arrays: Iterable[Any] = (), shared: Optional[Shared] = None
 ) -> None:
     """Write *header* (JSON data) and *arrays* (numpy) to the binary *stream* and flush it.
 
-    *shared* is a folder that the other side reads large arrays from.
+    Large arrays go by way of *shared*, where there is one.
+    """
+    send(stream, pack(header, arrays, shared))
+
+
+class Packed(object):
+    """A frame that is ready to be sent: what is told, and what goes by the stream."""
+
+    def __init__(self, told: Dict[str, Any], raws: List[Any]) -> None:
+        self.told = told
+        self.raws = raws
+
+
+def pack(header: Any, arrays: Iterable[Any] = (), shared: Optional[Shared] = None) -> Packed:
+    """Return a frame of *header* and *arrays*, large ones put into *shared* already.
+
+    Raises WireError for an array that can't be sent.
     """
     told: List[Dict[str, Any]] = []
     raws: List[Any] = []
     for array in arrays:
         spec, raw = _as_bytes(array)
-        if shared is not None and raw.nbytes >= SHARED_FROM:
-            spec["shared"] = _put(raw, shared)
+        place = shared.put(raw) if shared is not None and raw.nbytes >= FROM else None
+        if place is not None:
+            spec["shared"] = place
+        elif raw.nbytes:
+            raws.append(raw)
         told.append(spec)
-        raws.append(raw)
-    text = json.dumps({"header": header, "arrays": told}).encode("utf-8")
+    return Packed({"header": header, "arrays": told}, raws)
+
+
+def send(stream: IO[bytes], packed: Packed, held: bool = False) -> None:
+    """Write a packed frame; *held* tells that arrays of the last request are still in use."""
+    text = json.dumps(dict(packed.told, held=held)).encode("utf-8")
     stream.write(_HEAD.pack(_MAGIC, len(text)))
     stream.write(text)
-    for spec, raw in zip(told, raws):
-        if raw.nbytes and not spec.get("shared"):
-            stream.write(memoryview(raw.reshape(-1)).cast("B"))
+    for raw in packed.raws:
+        stream.write(memoryview(raw.reshape(-1)).cast("B"))
     stream.flush()
 
 
@@ -79,28 +96,7 @@ def _texts(array: Any) -> Tuple[str, List[bytes]]:
     raise WireError("no array of objects can be sent but of texts or of bytes")
 
 
-def _put(raw: Any, shared: str) -> Optional[str]:
-    """Write an array's bytes into the shared folder; None where there is no room for it."""
-    _count[0] += 1
-    name = "%d-%d" % (os.getpid(), _count[0])
-    path = os.path.join(shared, name)
-    try:
-        # Written, not mapped: memory that runs out is an error then and no signal.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb", 0) as file:
-            view = memoryview(raw.reshape(-1)).cast("B")
-            while view:
-                view = view[file.write(view) :]
-    except OSError:
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
-        return None
-    return name
-
-
-def read_frame(stream: Any, shared: Optional[str] = None) -> Optional[Tuple[Any, List[Any]]]:
+def read_frame(stream: Any, shared: Optional[Shared] = None) -> Optional[Tuple[Any, List[Any]]]:
     """Read one frame; returns ``(header, arrays)``, or None at a clean end."""
     head = _read(stream, _HEAD.size)
     if head is None:
@@ -111,12 +107,15 @@ def read_frame(stream: Any, shared: Optional[str] = None) -> Optional[Tuple[Any,
     try:
         told = json.loads((_read(stream, length) or b"").decode("utf-8"))
         header, specs = told["header"], told["arrays"]
-        return header, [_read_array(stream, spec, shared) for spec in specs]
+        arrays = [_read_array(stream, spec, shared) for spec in specs]
+        if shared is not None:
+            shared.answered(bool(told.get("held")))
+        return header, arrays
     except (ValueError, KeyError, TypeError) as error:
         raise WireError("the frame's header is damaged: %s" % error)
 
 
-def _read_array(stream: Any, spec: Dict[str, Any], shared: Optional[str]) -> Any:
+def _read_array(stream: Any, spec: Dict[str, Any], shared: Optional[Shared]) -> Any:
     import numpy
 
     dtype = numpy.dtype(str(spec["dtype"]))
@@ -135,7 +134,12 @@ def _read_array(stream: Any, spec: Dict[str, Any], shared: Optional[str]) -> Any
     if count * dtype.itemsize != spec["nbytes"] or spec["nbytes"] > ARRAY_LIMIT:
         raise WireError("an array's length is not that of its shape")
     if spec.get("shared"):
-        array = _taken(str(spec["shared"]), spec["nbytes"], shared, dtype)
+        if shared is None:
+            raise WireError("an array in a place that is not shared")
+        try:
+            array = shared.take(spec["shared"], spec["nbytes"], dtype)
+        except SharedError as error:
+            raise WireError(str(error))
     else:
         array = numpy.empty(count, dtype)
         _fill(stream, array)
@@ -150,25 +154,6 @@ def _fill(stream: Any, array: Any) -> None:
             if not got:
                 raise WireError("it ended in the midst of an array")
             view = view[got:]
-
-
-def _taken(name: str, size: int, shared: Optional[str], dtype: Any) -> Any:
-    """Return the array in a file of the shared folder, which is taken away."""
-    import numpy
-
-    if shared is None or not _NAME.match(name):
-        raise WireError("an array in a place that is not shared")
-    path = os.path.join(shared, name)
-    try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size != size:
-                raise WireError("an array's length is not that of its file")
-            # A copy only of what is written to: the array is the reader's own.
-            held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
-        os.unlink(path)
-    except OSError as error:
-        raise WireError("an array in shared memory is gone: %s" % error)
-    return numpy.frombuffer(held, dtype)
 
 
 def _as_it_was(array: Any, spec: Dict[str, Any]) -> Any:

@@ -11,7 +11,8 @@ import time
 import traceback
 from typing import Any, Dict, List, Optional, Tuple
 
-from .wire import WireError, read_frame, write_frame
+from .shared import FROM, Shared
+from .wire import Packed, pack, read_frame, send
 
 Answer = Tuple[Dict[str, Any], List[Any]]
 
@@ -24,30 +25,39 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    shared = os.environ.get("CAPSULE_SHARED")
-    _end_with(int(os.environ.get("CAPSULE_HOST", "0")), shared)
+    folder = os.environ.get("CAPSULE_SHARED")
+    shared = Shared(folder, keeps=False) if folder is not None else None
+    _end_with(int(os.environ.get("CAPSULE_HOST", "0")), folder)
     session = Session()
     while True:
         try:
             frame = read_frame(requests, shared)
+            if frame is None:
+                if folder is not None:  # the host may have ended without a word
+                    shutil.rmtree(folder, ignore_errors=True)
+                return
+            packed = _packed(session, frame, shared)
         except KeyboardInterrupt:
             return
-        if frame is None:
-            if shared is not None:  # the host may have ended without a word
-                shutil.rmtree(shared, ignore_errors=True)
-            return
-        header, arrays = frame
-        try:
-            answer, outputs = session.answer(header, arrays)
-        except KeyboardInterrupt:
-            return
-        except BaseException as error:  # whatever a model raises must reach the host as text
-            answer = {"error": told(error)}
-            outputs = []
-        try:
-            write_frame(answers, answer, outputs, shared)
-        except WireError as error:  # raised before a byte is sent: an array of another kind
-            write_frame(answers, {"error": told(error)})
+        # Only now does nobody here need what was asked with, unless the model kept it.
+        frame = None
+        send(answers, packed, held=shared is not None and shared.release())
+
+
+def _packed(session: "Session", frame: Answer, shared: Optional[Shared]) -> Packed:
+    """Return the answer to *frame*, packed: of a model that raised, what it said."""
+    try:
+        answer, outputs = session.answer(*frame)
+        return pack(answer, [_own(one) for one in outputs], shared)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a model raises must reach the host as text
+        return pack({"error": told(error)})
+
+
+def _own(output: Any) -> Any:
+    """Return a small output that hangs on the memory of another array as a copy."""
+    return output.copy() if output.nbytes < FROM and output.base is not None else output
 
 
 def _end_with(host: int, shared: Optional[str]) -> None:

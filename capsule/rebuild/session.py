@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from capsule.errors import RestoreFailedError, WorkerError
 from capsule.guest import wire
+from capsule.guest.shared import Shared
 from capsule.manifest import Manifest
 from capsule.rebuild.cache import cache_folder, discard
 
@@ -94,7 +95,8 @@ class Worker:
     def __init__(self, interpreter: Path, manifest: Manifest, timeout: float | None = None) -> None:
         self._timeout = timeout
         self._late = False
-        self._shared = _shared_folder()
+        folder = _shared_folder()
+        self._shared = None if folder is None else Shared(folder, keeps=True)
         self._home = tempfile.TemporaryDirectory(prefix="capsule-keras-")
         self._lock = threading.Lock()
         self._broken = False
@@ -105,7 +107,7 @@ class Worker:
             env={
                 **worker_environment(manifest, Path(self._home.name)),
                 "CAPSULE_HOST": str(os.getpid()),
-                **({"CAPSULE_SHARED": self._shared} if self._shared is not None else {}),
+                **({"CAPSULE_SHARED": folder} if folder is not None else {}),
             },
         )  # fmt: skip
         # Pipes were asked for, so they are there: typing alone doesn't know.
@@ -204,7 +206,7 @@ class Worker:
                 stream.close()
         self._home.cleanup()
         if self._shared is not None:
-            shutil.rmtree(self._shared, ignore_errors=True)
+            shutil.rmtree(self._shared.folder, ignore_errors=True)
 
 
 def _shared_folder() -> str | None:

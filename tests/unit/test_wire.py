@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capsule.guest.shared import Shared
 from capsule.guest.wire import WireError, read_frame, write_frame
 
 
@@ -56,8 +57,8 @@ def forged(text: str) -> bytes:
         '{"kind": "plain", "dtype": "<f4", "shape": [2], "nbytes": 80}',
         '{"kind": "plain", "dtype": "<f4", "shape": [-1], "nbytes": 0}',
         '{"kind": "text", "dtype": "|u1", "shape": [2], "nbytes": 3, "lengths": [1, -2]}',
-        '{"kind": "plain", "dtype": "<f4", "shape": [1], "nbytes": 4, "shared": "../secret"}',
-        '{"kind": "plain", "dtype": "<f4", "shape": [1], "nbytes": 4, "shared": "1-1"}',
+        '{"kind": "plain", "dtype": "<f4", "shape": [1], "nbytes": 4, "shared": {"name": "../secret"}}',
+        '{"kind": "plain", "dtype": "<f4", "shape": [1], "nbytes": 4, "shared": {"name": "1-1"}}',
         '{"dtype": "<f4"}',
     ],
 )
@@ -89,25 +90,92 @@ def test_texts_bytes_and_bfloat16_arrive_as_they_were() -> None:
     np.testing.assert_array_equal(frame[1][0], narrow)
 
 
-def test_large_arrays_go_by_way_of_the_shared_folder_and_leave_nothing(tmp_path: Path) -> None:
-    large = np.arange(1 << 19, dtype="float64")
+LARGE = np.arange(1 << 19, dtype="float64")
+
+
+def through(folder: Path, *arrays: np.ndarray, keeps: bool = False) -> list[np.ndarray]:
+    """Send arrays by way of a folder, from one side's view of it to another's."""
     stream = io.BytesIO()
-    write_frame(stream, {}, [large, np.arange(3)], str(tmp_path))
+    write_frame(stream, {}, arrays, Shared(str(folder), keeps))
     assert len(stream.getvalue()) < 1000
-    assert len(list(tmp_path.iterdir())) == 1
     stream.seek(0)
-    frame = read_frame(stream, str(tmp_path))
+    frame = read_frame(stream, Shared(str(folder), keeps=False))
     assert frame is not None
-    frame[1][0][0] = 7.0  # the reader's own to write to
-    np.testing.assert_array_equal(frame[1][0][1:], large[1:])
+    return list(frame[1])
+
+
+def test_large_arrays_go_by_way_of_the_shared_folder_and_leave_nothing(tmp_path: Path) -> None:
+    large, small = through(tmp_path, LARGE, np.arange(3))
+    large[0] = 7.0  # the reader's own to write to
+    np.testing.assert_array_equal(large[1:], LARGE[1:])
+    np.testing.assert_array_equal(small, np.arange(3))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shared_folder_without_room_is_no_trouble(tmp_path: Path) -> None:
-    large = np.arange(1 << 19, dtype="float64")
     stream = io.BytesIO()
-    write_frame(stream, {}, [large], str(tmp_path / "gone"))
+    write_frame(stream, {}, [LARGE], Shared(str(tmp_path / "gone"), keeps=True))
     stream.seek(0)
     frame = read_frame(stream)
     assert frame is not None
-    np.testing.assert_array_equal(frame[1][0], large)
+    np.testing.assert_array_equal(frame[1][0], LARGE)
+
+
+class Sides:
+    """A sender that keeps its files and a reader, turn by turn."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sender, self.reader = Shared(str(folder), True), Shared(str(folder), False)
+
+    def turn(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        stream = io.BytesIO()
+        write_frame(stream, {}, arrays, self.sender)
+        stream.seek(0)
+        frame = read_frame(stream, self.reader)
+        assert frame is not None
+        return list(frame[1])
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+def test_a_file_in_shared_memory_is_used_again(tmp_path: Path) -> None:
+    sides = Sides(tmp_path)
+    for factor in range(1, 4):
+        (large,) = sides.turn(LARGE * factor)
+        np.testing.assert_array_equal(large, LARGE * factor)
+        with pytest.raises(ValueError, match="read-only"):
+            large[0] = 1.0
+        del large
+        sides.sender.answered(held=sides.reader.release())
+        assert len(sides.files) == 1
+    (smaller,) = sides.turn(LARGE[: 1 << 18])
+    np.testing.assert_array_equal(smaller, LARGE[: 1 << 18])
+    assert len(sides.files) == 1
+
+
+def test_what_the_model_kept_is_never_written_over(tmp_path: Path) -> None:
+    sides = Sides(tmp_path)
+    (kept,) = sides.turn(LARGE)
+    held = sides.reader.release()
+    assert held
+    sides.sender.answered(held)
+    (other,) = sides.turn(LARGE * 2)
+    np.testing.assert_array_equal(kept, LARGE)
+    np.testing.assert_array_equal(other, LARGE * 2)
+
+
+def test_two_arrays_of_one_frame_have_a_file_each_and_much_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capsule.guest.shared.KEPT", LARGE.nbytes * 2)
+    sides = Sides(tmp_path)
+    for turn in range(3):
+        arrays = sides.turn(LARGE + turn, LARGE * turn, LARGE - turn)
+        for array, expected in zip(arrays, (LARGE + turn, LARGE * turn, LARGE - turn)):
+            np.testing.assert_array_equal(array, expected)
+        del arrays, array
+        sides.sender.answered(held=sides.reader.release())
+        assert len(sides.files) == 2
