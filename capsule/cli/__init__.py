@@ -217,6 +217,10 @@ def replay(
         Optional[list[str]],
         typer.Option("--bind", metavar="NAME=JSON", help="A value for a name of a bare file's."),
     ] = None,
+    bind_from: Annotated[
+        Optional[list[Path]],
+        typer.Option("--bind-from", metavar="FILE.py", help="Defines what a bare file lacks."),
+    ] = None,
     python: Interpreter = None,
     download: Annotated[
         str, typer.Option(help="auto: let uv bring a Python that is missing; never.")
@@ -277,6 +281,7 @@ def replay(
                 scope=scope,
                 backend=backend,
                 bind=dict(_bound(word) for word in bind or ()),
+                bind_from=bind_from or (),
                 download=download,
                 sources=sources,
                 relax=relax,

@@ -10,7 +10,7 @@ import base64
 import datetime
 import platform as running
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ from capsule.bytecode.lifting import CLASSIC_DIVISION
 from capsule.errors import InputError
 from capsule.guest import values
 from capsule.guest.digest import code_bytes
+from capsule.inspection.giving import Given, class_of, giving
 from capsule.inspection.inspected import FunctionRead, Inspection, is_object
 from capsule.inspection.reading import ALIASES
 from capsule.inspection.releases import Release, release_of
@@ -65,11 +66,13 @@ def inferred(
     *,
     bind: Mapping[str, Any] | None = None,
     aliases: Mapping[str, str] | None = None,
+    files: Iterable[Given] = (),
 ) -> Manifest:
     """Return the manifest that *inspection* allows to make of *artifact*.
 
     *bind* gives values for names that nothing in the file defines; *aliases* says which
-    module a customary name stands for, where that is known better than by custom.
+    module a customary name stands for, where that is known better than by custom. *files*
+    give functions, classes and modules that it lacks.
     Raises InputError for a name in *bind* that no function uses.
     """
     given = dict(bind or {})
@@ -80,6 +83,7 @@ def inferred(
             raise InputError(f"nothing in {inspection.path} uses {asked}; its functions use {told}")
     meant = {**ALIASES, **(aliases or {})}
     nodes: dict[str, Node] = {}
+    found_in = _from_files(inspection, files, given, nodes)
     functions = []
     carried = artifact.functions
     for read, found in zip(inspection.functions, carried):
@@ -88,7 +92,7 @@ def inferred(
             name = f"{read.label}:{read.role}"
             if name in nodes:
                 name += f":{read.key[-12:]}"
-            nodes[name] = _node(name, read, found.code or "", given, meant, nodes)
+            nodes[name] = _node(name, read, found.code or "", given, meant, found_in, nodes)
         functions.append(
             CarriedFunction(
                 read.where, found.role, read.name, read.encoding, read.key, read.code_sha256,
@@ -96,6 +100,11 @@ def inferred(
                 read.damaged is not None,
             )
         )  # fmt: skip
+    functions += [
+        class_of(name, found_in[short], nodes)
+        for name in dict.fromkeys(inspection.classes)
+        if (short := _short(name)) in found_in
+    ]
     release = release_of(inspection.keras)
     python = inspection.python.highest or (release.pythons[1] if release else "3.11")
     return Manifest(
@@ -114,8 +123,32 @@ def inferred(
         model=ModelFacts("unknown", doubts=tuple(told for _, told in inspection.troubles)),
         probe=Probe(skipped="nothing was recorded when the model was saved"),
         problems=tuple(inspection.unread),
-        known=tuple(_known(inspection, release, given, meant)),
+        known=tuple(_known(inspection, release, given, meant, found_in)),
     )
+
+
+def _short(name: str) -> str:
+    """Return the name of a class without the package that it was registered in."""
+    return name.rpartition(">")[2].rpartition(".")[2]
+
+
+def _from_files(
+    inspection: Inspection, files: Iterable[Given], given: Mapping[str, Any], nodes: dict[str, Node]
+) -> dict[str, tuple[str, str | None]]:
+    """Return where in *files* each name is that the file lacks, their modules put into *nodes*."""
+    files = list(files)
+    if not files:
+        return {}
+    lacking = {name for one in inspection.functions for name in one.missing} - set(given)
+    lacking |= {_short(name) for name in inspection.classes}
+    found = giving(files, sorted(lacking), nodes)
+    for file in files:
+        if file.module not in nodes:
+            told = ", ".join(sorted(lacking)) or "nothing"
+            raise InputError(
+                f"{file.module}.py gives nothing that {inspection.path} lacks ({told})"
+            )
+    return found
 
 
 def on_python(manifest: Manifest, version: str) -> Manifest:
@@ -139,9 +172,9 @@ def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None
 
 def _node(
     own: str, read: FunctionRead, code: str, given: Mapping[str, Any], meant: Mapping[str, str],
-    nodes: dict[str, Node],
+    found_in: Mapping[str, tuple[str, str | None]], nodes: dict[str, Node],
 ) -> Node:  # fmt: skip
-    names = [*_bindings(own, read, given, meant, nodes), *_kept(read)]
+    names = [*_bindings(own, read, given, meant, found_in, nodes), *_kept(read)]
     lifted = read.source
     python = read.pythons[-1] if len(read.pythons) == 1 else ""
     text = None if lifted else base64.b64encode(code_bytes(code)).decode("ascii")
@@ -164,6 +197,7 @@ def _bindings(
     read: FunctionRead,
     given: Mapping[str, Any],
     meant: Mapping[str, str],
+    found_in: Mapping[str, tuple[str, str | None]],
     nodes: dict[str, Node],
 ) -> Iterator[Binding]:
     """Give what each name of a function stands for: a given value, a module, or nothing."""
@@ -174,6 +208,9 @@ def _bindings(
         chains = read.uses.get(name, ())
         if name in given:
             yield _given(name, how, given[name], chains, nodes)
+        elif name in found_in and name in read.missing:
+            module, attribute = found_in[name]
+            yield Binding(name, how, to=module, attribute=attribute, attributes=chains)
         elif name == read.name and how == "global" and read.kind == "def":
             yield Binding(name, how, to=own)  # it calls itself
         elif name in closed and is_object(closed[name]):
@@ -241,7 +278,7 @@ def _array(value: Any, dtype: Any) -> Any:
 
 def _known(
     inspection: Inspection, release: Release | None, given: Mapping[str, Any],
-    meant: Mapping[str, str],
+    meant: Mapping[str, str], found_in: Mapping[str, tuple[str, str | None]],
 ) -> Iterator[KnownFact]:  # fmt: skip
     if inspection.keras is not None:
         yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
@@ -260,8 +297,16 @@ def _known(
     for name in sorted({name for one in inspection.functions for name in one.uses}):
         if name in given:
             yield KnownFact(name, str(given[name])[:80], "assumed", "given by whoever loads it")
+        elif name in found_in:
+            yield KnownFact(name, f"{found_in[name][0]}.py", "assumed", "given by whoever loads it")
         elif name in meant:
             yield KnownFact(name, meant[name], "assumed", "what everybody calls so")
+    for one in inspection.functions:
+        kept = one.closure if isinstance(one.closure, (list, tuple)) else ()
+        for name, value in zip(one.freevars, kept):
+            if isinstance(value, list) and value and name not in given:
+                why = "a list in the file, which may have been an array or a tuple"
+                yield KnownFact(name, str(value)[:40], "assumed", why)
     if release is not None:
         why = f"as of {release.date}" + (
             f"; it reads what Keras {release.reads} wrote" if release.reads else "")  # fmt: skip

@@ -20,6 +20,7 @@ from capsule.artifact import Artifact
 from capsule.errors import InputError, RebuildError
 from capsule.guest import values
 from capsule.inspection import Inspection
+from capsule.inspection.giving import given_by
 from capsule.inspection.inferring import MAGIC, inferred, on_python
 from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.inspection.releases import Release, release_of
@@ -35,13 +36,17 @@ from capsule.rebuild.sources import Sources
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of a model before its environment is built."""
+    """What is known of a model before its environment is built.
+
+    ``lacks`` are the names that a bare file uses and that nobody gave.
+    """
 
     artifact: Artifact
     manifest: Manifest
     plan: Plan
     python: FoundPython
     pins: Pins
+    lacks: tuple[str, ...] = ()
 
 
 def prepare_bare(
@@ -51,6 +56,7 @@ def prepare_bare(
     trust: Iterable[str],
     python: Any,
     bind: Mapping[str, Any],
+    bind_from: Iterable[Any],
     download: str,
     sources: Sources,
     progress: Progress,
@@ -74,7 +80,8 @@ def prepare_bare(
             " can be chosen for it"
         )
     found = choose_python(inspection, release, python, download)
-    made = on_python(inferred(inspection, artifact, bind=bind), found.version)
+    files = [given_by(Path(file)) for file in bind_from]
+    made = on_python(inferred(inspection, artifact, bind=bind, files=files), found.version)
     build = None
     try:
         better = mended(artifact.config)
@@ -90,7 +97,10 @@ def prepare_bare(
     )
     chosen = KnownFact("python", found.version, "assumed", "the best that was found here")
     made = replace(made, distributions=installed, known=(*made.known, chosen))
-    return Prepared(artifact, made, plan, found, pins)
+    used = (binding for node in made.nodes.values() for binding in node.names)
+    lacking = {binding.name for binding in used if binding.missing}
+    lacking |= {*inspection.classes} - {function.name for function in made.functions}
+    return Prepared(artifact, made, plan, found, pins, tuple(sorted(lacking)))
 
 
 def choose_python(

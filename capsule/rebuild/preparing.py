@@ -35,6 +35,7 @@ def prepared(
     python: str | os.PathLike[str] | None = None,
     scope: str = "model",
     bind: Mapping[str, Any] | None = None,
+    bind_from: Iterable[str | os.PathLike[str]] = (),
     download: str = "auto",
     sources: Sources | None = None,
     locked: bool = True,
@@ -47,10 +48,10 @@ def prepared(
     if manifest is None and is_bare(path):
         ready = prepare_bare(
             Path(path), safe_mode=safe_mode, trust=trust, python=python, bind=bind or {},
-            download=download, sources=sources or Sources(), progress=progress,
+            bind_from=bind_from, download=download, sources=sources or Sources(), progress=progress,
         )  # fmt: skip
     else:
-        if bind:
+        if bind or bind_from:
             raise InputError(f"{path} has a sidecar, which says what its names stand for")
         ready = _recorded(path, safe_mode, trust, manifest, python, scope, download, sources)
     place = lock_path(Path(path))

@@ -42,7 +42,8 @@ class Replayed:
     """A rebuilt environment for one artifact, with the plan for loading it there.
 
     ``seconds`` is what finding and building took; ``needs_building`` are the
-    distributions without wheels that consent would allow to be built.
+    distributions without wheels that consent would allow to be built; ``lacks`` names what a
+    bare file uses and nobody gave.
     """
 
     artifact: Artifact
@@ -52,6 +53,7 @@ class Replayed:
     built: Built | None
     needs_building: tuple[str, ...]
     seconds: float
+    lacks: tuple[str, ...] = ()
 
     @property
     def consent(self) -> Consent:
@@ -78,10 +80,18 @@ class Replayed:
                 raise RestoreFailedError(f"{self.artifact.path}: {finding.sentence}")
         if self.built is None:
             raise RebuildError("the environment was not built")
-        return RemoteModel(
-            self.built.interpreter, self.manifest, self.plan, self.artifact.path,
-            timeout=timeout, asked=asked,
-        )  # fmt: skip
+        try:
+            return RemoteModel(
+                self.built.interpreter, self.manifest, self.plan, self.artifact.path,
+                timeout=timeout, asked=asked,
+            )  # fmt: skip
+        except RestoreFailedError as error:
+            if not self.lacks:
+                raise
+            raise RestoreFailedError(
+                f"{error.message}; the file lacks {', '.join(self.lacks)}: give what defines it"
+                " with --bind-from FILE.py, or a value with --bind NAME=JSON"
+            ) from None
 
     def run(self, command: Sequence[str] | None) -> int:
         """Run *command* (None: the user's shell) in the environment; return its exit status.
@@ -115,6 +125,7 @@ def rebuild(
     scope: str = "model",
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
+    bind_from: Iterable[str | os.PathLike[str]] = (),
     download: str = "auto",
     sources: Sources | None = None,
     relax: bool = False,
@@ -124,7 +135,8 @@ def rebuild(
 
     Without consent only wheels are installed and no interpreter runs in it. A file without
     a sidecar gets an environment as of a day shortly after the Keras that wrote it; *bind*
-    gives plain values for names that nothing in it defines. With *relax* a distribution
+    gives plain values for names that nothing in it defines, *bind_from* are Python files that
+    define them. With *relax* a distribution
     that no function reaches, and that can't be had, moves to the nearest version.
     Raises ArtifactChangedError for a file that is not its sidecar's, RebuildError where
     the environment can't be had.
@@ -135,7 +147,8 @@ def rebuild(
     installer = backend_named(backend, sources)
     ready = prepared(
         path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python, scope=scope,
-        bind=bind, download=download, sources=installer.sources, progress=progress,
+        bind=bind, bind_from=bind_from, download=download, sources=installer.sources,
+        progress=progress,
     )  # fmt: skip
     allowed = ready.plan.consent.builds
     if backend == "pip-tools" and not allowed:
@@ -156,7 +169,7 @@ def rebuild(
         _keep(ready.manifest, built.folder)
     return Replayed(
         ready.artifact, ready.manifest, ready.plan, interpreter, built, needs,
-        time.monotonic() - started,
+        time.monotonic() - started, ready.lacks,
     )  # fmt: skip
 
 
@@ -211,6 +224,7 @@ def replay(
     scope: str = "model",
     backend: str = "uv",
     bind: Mapping[str, Any] | None = None,
+    bind_from: Iterable[str | os.PathLike[str]] = (),
     download: str = "auto",
     sources: Sources | None = None,
     relax: bool = False,
@@ -227,7 +241,9 @@ def replay(
         path, sources = unpacked(Path(path))
     asked: dict[str, Any] = {
         "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
-        "python": _absolute(python), "scope": scope, "backend": backend, "bind": dict(bind or {}),
+        "python": _absolute(python), "scope": scope, "backend": backend,
+        "bind": dict(bind or {}),
+        "bind_from": tuple(os.path.abspath(file) for file in bind_from),
         "download": download, "sources": sources, "relax": relax,
     }  # fmt: skip
     rebuilt = rebuild(path, **asked, progress=progress)

@@ -26,6 +26,10 @@ def scaled(x):
         total = total + x * scale if i else x
     return total
 
+class Twice(K.layers.Layer):
+    def call(self, x):
+        return x * 2 + scale
+
 rng = np.random.default_rng(0)
 x = rng.random((5, 4)).astype("float32")
 
@@ -43,6 +47,7 @@ first = K.Input((4,))
 hidden = K.layers.Dense(3, activation="relu")(first)
 keep("scaled", K.Model(first, K.layers.Lambda(lambda v: v * scale + tf.abs(v))(hidden)), x)
 keep("looped", K.Model(first, K.layers.Lambda(scaled)(hidden)), x)
+keep("classed", K.Model(first, Twice()(hidden)), x)
 """
 LOAD = """
 import json, sys, warnings
@@ -168,6 +173,30 @@ def test_an_archive_of_keras_2_is_replayed_as_of_its_date(
     (name,) = np.load(tmp_path / "y.npz").files
     np.testing.assert_allclose(np.load(tmp_path / "y.npz")[name], held["y"], rtol=1e-5)
     assert not path.with_name("scaled.keras.capsule.json").exists()
+
+
+@pytest.mark.parametrize("name", ["scaled.keras", "classed.h5"])
+def test_the_old_script_gives_what_the_file_lacks_and_is_not_run_again(
+    name: str, keras2: Installed, keras3: Installed, written: Callable[[Installed], Path],
+    cache: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    import numpy as np
+
+    path = written(keras2) / name
+    held = np.load(path.with_suffix(".npz"))
+    np.savez(tmp_path / "x.npz", held["arr_0"])
+    words = ["replay", str(path), "--unsafe", "--input", str(tmp_path / "x.npz"), "--output",
+             str(tmp_path / "y.npz")]  # fmt: skip
+    done = keras3.capsule(*words, CAPSULE_CACHE=cache)
+    assert done.returncode == 1
+    assert "--bind-from FILE.py" in done.stderr
+    before = {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
+    words += ["--bind-from", str(path.parent / "train.py")]
+    done = keras3.capsule(*words, CAPSULE_CACHE=cache)
+    assert done.returncode == 0, done.stderr
+    (output,) = np.load(tmp_path / "y.npz").files
+    np.testing.assert_allclose(np.load(tmp_path / "y.npz")[output], held["y"], rtol=1e-5)
+    assert before == {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
 
 
 def test_what_was_inferred_is_written_only_when_asked_and_promises_nothing(

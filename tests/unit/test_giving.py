@@ -1,0 +1,105 @@
+"""A Python file gives what a model file lacks: the parts that are needed, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capsule.errors import InputError
+from capsule.inspection.giving import Given, class_of, given_by, giving
+from capsule.manifest import Node
+
+SCRIPT = """
+from __future__ import annotations
+import numpy as np
+import tensorflow as tf
+
+scale, other = 3.0, 4.0
+data = np.load("training.npz")
+model = tf.keras.Sequential()
+
+try:
+    register = tf.keras.utils.register_keras_serializable(package="lab")
+except AttributeError:
+    register = lambda cls: cls
+
+def helper(x):
+    return deeper(x) * scale
+
+def deeper(x):
+    return x + 1
+
+@register
+class Layer(tf.keras.layers.Layer):
+    def call(self, x):
+        return helper(x)
+
+model.fit(data)
+if __name__ == "__main__":
+    helper = None
+"""
+
+
+def given(tmp_path: Path, text: str = SCRIPT, name: str = "script.py") -> Given:
+    (tmp_path / name).write_text(text)
+    return given_by(tmp_path / name)
+
+
+def test_only_what_is_needed_of_a_script_is_taken(tmp_path: Path) -> None:
+    part = given(tmp_path).part({"helper"})
+    assert [line for line in part.splitlines() if line.strip()] == [
+        "from __future__ import annotations", "scale, other = 3.0, 4.0",
+        "def helper(x):", "    return deeper(x) * scale", "def deeper(x):", "    return x + 1",
+    ]  # fmt: skip
+
+
+def test_a_class_comes_with_its_decorator_and_that_with_what_it_needs(tmp_path: Path) -> None:
+    part = given(tmp_path).part({"Layer"})
+    for needed in (
+        "@register",
+        "register = lambda cls: cls",
+        "import tensorflow as tf",
+        "def deeper",
+    ):
+        assert needed in part
+    for other in ("model", "np.load", "__main__"):
+        assert other not in part
+
+
+def test_the_module_itself_is_given_whole(tmp_path: Path) -> None:
+    text = "def scale(x):\n    return x * 2\n"
+    nodes: dict[str, Node] = {}
+    found = giving([given(tmp_path, text, "mylib.py")], ["mylib", "unknown"], nodes)
+    assert found == {"mylib": ("mylib", None)}
+    assert nodes["mylib"].source == text
+
+
+def test_a_file_that_imports_another_brings_it(tmp_path: Path) -> None:
+    files = [given(tmp_path, "import mylib\ndef helper(x):\n    return mylib.scale(x)\n"),
+             given(tmp_path, "def scale(x):\n    return x\n", "mylib.py")]  # fmt: skip
+    nodes: dict[str, Node] = {}
+    assert giving(files, ["helper"], nodes) == {"helper": ("script", "helper")}
+    assert [binding.to for binding in nodes["script"].names] == ["mylib"]
+    assert nodes["mylib"].source is not None
+
+
+def test_a_class_is_asked_for_under_the_name_in_the_file(tmp_path: Path) -> None:
+    nodes: dict[str, Node] = {}
+    made = class_of("lab>Layer", ("script", "Layer"), nodes)
+    assert (made.name, made.role) == ("lab>Layer", "class")
+    assert nodes[str(made.node)].names[0].attribute == "Layer"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [("old.py", "print 'Python 2'", "is no Python 3"), ("json.py", "x = 1", "call it otherwise"),
+     ("my-lib.py", "x = 1", "call it otherwise"), ("null.py", "\0", "is no Python 3")],
+)  # fmt: skip
+def test_a_file_that_gives_nothing_is_one_sentence(
+    tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        given(tmp_path, text, name)
+    with pytest.raises(InputError, match="can't be read"):
+        given_by(tmp_path / "gone.py")
