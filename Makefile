@@ -12,11 +12,11 @@ demo: $(READY)
 	$(BIN)/python sample_models/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/interpreters
+	$(BIN)/python -m pytest tests --ignore tests/interpreters --numprocesses auto --dist loadfile
 
 # The tests against the other Pythons of this machine; those not found are skipped.
 test-interpreters: $(READY)
-	$(BIN)/python -m pytest tests/interpreters
+	$(BIN)/python -m pytest tests/interpreters --numprocesses auto
 
 lint: $(READY)
 	$(BIN)/ruff check .

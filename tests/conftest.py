@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
@@ -56,9 +57,12 @@ class Installed:
 
 def _make(minor: str, requirements: tuple[str, ...], name: str) -> Path:
     """Return an environment with *requirements* and capsule, made if it is not there."""
-    from uv import find_uv_bin
-
     folder = PROJECT / ".environments" / name
+    with FileLock(folder.parent / f"{name}.lock"):  # the tests run in several processes
+        return _made(folder, minor, requirements)
+
+
+def _made(folder: Path, minor: str, requirements: tuple[str, ...]) -> Path:
     ready = folder / "ready"
     if ready.exists() and ready.stat().st_mtime > (PROJECT / "pyproject.toml").stat().st_mtime:
         return folder
@@ -66,6 +70,8 @@ def _make(minor: str, requirements: tuple[str, ...], name: str) -> Path:
         found = find_python(PythonFacts("cpython", f"{minor}.0", 0, ""))
     except CapsuleError:
         pytest.skip(f"no Python {minor} on this machine")
+    from uv import find_uv_bin
+
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", str(found.path), str(folder)],
                    check=True)  # fmt: skip
