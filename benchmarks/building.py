@@ -10,6 +10,7 @@ timed as well, on the same model.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import statistics
@@ -44,9 +45,11 @@ mlflow.models.predict(sys.argv[1], x, env_manager="uv")
 
 
 def run(*words: object, statuses: tuple[int, ...] = (0,), **variables: str) -> None:
+    # A habit of never keeping bytecode would slow down all but capsule's own worker.
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         list(map(str, words)), capture_output=True, text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
+        env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
     )  # fmt: skip
     if done.returncode not in statuses:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}")
@@ -78,25 +81,27 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="capsule-building-"))
     pins = work / "pins.txt"
     pins.write_text(ready.pins.as_text())
-    bare = work / "bare"
+    folders = itertools.count()  # a new one for each build: taking the last away is no part of it
+    latest = {"cache": work, "bare": work}
+
+    def new(kind: str) -> Path:
+        latest[kind] = work / f"{kind}-{next(folders)}"
+        return latest[kind]
 
     def built(backend: str = "uv", **variables: str) -> None:
-        shutil.rmtree(work / "cache", ignore_errors=True)
         words = ["--unsafe"] if backend == "pip-tools" else []
         statuses = (0,) if words else (2,)  # without consent it stops when all is built
         words += ["--backend", backend]
-        run(*capsule, *words, statuses=statuses, CAPSULE_CACHE=str(work / "cache"), **variables)
+        run(*capsule, *words, statuses=statuses, CAPSULE_CACHE=str(new("cache")), **variables)
 
     def by_hand(**variables: str) -> None:
-        run(
-            find_uv_bin(), "venv", "-q", "--clear", "--python", ready.python.path, bare, **variables
-        )
+        bare = new("bare")
+        run(find_uv_bin(), "venv", "-q", "--python", ready.python.path, bare, **variables)
         into = ["pip", "install", "-q", "--no-deps", "--python", bare / "bin" / "python"]
         run(find_uv_bin(), *into, "-r", pins, **variables)
 
     def emptied(call: Callable[..., None]) -> None:
-        shutil.rmtree(work / "uv", ignore_errors=True)
-        call(UV_CACHE_DIR=str(work / "uv"))
+        call(UV_CACHE_DIR=str(new("uv")))
 
     print(f"{'median of ' + str(args.turns):<46}{'capsule':>11} {'beside it':>11}")
     try:
@@ -104,18 +109,19 @@ def main() -> None:
                lambda: emptied(built), lambda: emptied(by_hand))  # fmt: skip
         beside("nothing to download: build / bare uv", args.turns, built, by_hand)
         check = (*capsule, "--unsafe", "--check")
-        run(*check, CAPSULE_CACHE=str(work / "cache"))
-        plain = (bare / "bin" / "python", "-c", PLAIN, args.model)
+        cache = {"CAPSULE_CACHE": str(latest["cache"])}
+        run(*check, **cache)
+        plain = (latest["bare"] / "bin" / "python", "-c", PLAIN, args.model)
         run(*plain)
         beside("warm: replay --check / a script that predicts", args.turns * 2 + 1,
-               lambda: run(*check, CAPSULE_CACHE=str(work / "cache")),
+               lambda: run(*check, **cache),
                lambda: run(*plain))  # fmt: skip
         if args.mlflow is not None:
             logged = work / "logged"
             run(args.mlflow, "-c", MLFLOW_SAVE, args.model, logged, pins)
             beside(
                 "warm: replay --check / mlflow predict by uv", max(args.turns // 2, 1),
-                lambda: run(*check, CAPSULE_CACHE=str(work / "cache")),
+                lambda: run(*check, **cache),
                 lambda: run(args.mlflow, "-c", MLFLOW_PREDICT, logged, args.model,
                             PATH=f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"),
             )  # fmt: skip

@@ -32,13 +32,13 @@ def main():
         wanted = python or "{}.{}".format(*SUPPORTED[0])
         if subprocess.call([uv, "venv", "--quiet", "--clear", "--python", wanted, folder]):
             give_up()
-        install = [uv, "pip", "install", "--python", inner_python(folder)]
+        install = [uv, "pip", "install", "--compile-bytecode", "--python", inner_python(folder)]
         run([*install, "--quiet", *requirements])
         return
     if python is None:
         give_up()
     run([python, "-m", "venv", "--clear", folder])
-    run([inner_python(folder), "-m", "pip", "install", "--no-compile", "--quiet", *requirements])
+    run([inner_python(folder), "-m", "pip", "install", "--quiet", *requirements])
 
 
 def inner_python(folder):

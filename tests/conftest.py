@@ -75,7 +75,9 @@ def _made(folder: Path, minor: str, requirements: tuple[str, ...]) -> Path:
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", str(found.path), str(folder)],
                    check=True)  # fmt: skip
-    install = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+    # Compiled at once: many short processes start in it, and some machines keep no bytecode.
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python",
+               str(folder / "bin" / "python")]  # fmt: skip
     subprocess.run([*install, *requirements], check=True)
     # Apart from the first: capsule's own requirements must not move the framework's.
     subprocess.run([*install, "--editable", str(PROJECT)], check=True)
