@@ -62,6 +62,11 @@ def build_near(
             continue
         if pins is not wanted and pins.relaxed:
             _remember(place, pins)
+        if not built.cached:
+            for name, reason in built.installed.yanked.items():
+                near = nearest(name, pins, manifest, python, backend, build=allow_build)
+                progress(f"{name} {pins.versions[name]} was yanked by its makers ({reason}); it was"
+                         f" taken, and the nearest that was not is {near or 'none'}")  # fmt: skip
         return built
 
 

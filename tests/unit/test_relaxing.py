@@ -24,14 +24,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def near(
     *wanted: str, relax: bool = False, build: bool = False, backend: str = "uv",
-    needed_by: tuple[Any, ...] = (), hashes: Any = None,
+    needed_by: tuple[Any, ...] = (), hashes: Any = None, told: Any = lambda message: None,
 ) -> Built:  # fmt: skip
     versions = dict(one.split("==") for one in wanted)
     installed = [distribution(name, version=version) for name, version in versions.items()]
     manifest: Manifest = manifest_with(distributions=[*installed, *needed_by])
     pins = Pins(wanted, versions, hashes=hashes or {})
     return build_near(manifest, HERE, pins, backend_named(backend), relax=relax,
-                      allow_build=build, progress=lambda message: None)  # fmt: skip
+                      allow_build=build, progress=told)  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])
@@ -84,6 +84,9 @@ def test_what_a_lock_fixes_does_not_move() -> None:
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])
 def test_a_yanked_release_is_installed_as_it_was_saved_and_told(backend: str) -> None:
+    told: list[str] = []
     for _ in range(2):  # told of what is in the cache as well
-        built = near("urllib3==1.25", backend=backend, build=True)
+        built = near("urllib3==1.25", backend=backend, build=True, told=told.append)
         assert built.installed.yanked == {"urllib3": "Broken release"}
+    (first,) = [message for message in told if "yanked" in message]
+    assert first.endswith("the nearest that was not is 1.25.2")
