@@ -237,7 +237,7 @@ def replay(
         bool, typer.Option("--offline", help="Take distributions from --find-links alone.")
     ] = False,
     relax: Annotated[
-        bool, typer.Option("--relax", help="Let move what can't be had and no function reaches.")
+        bool, typer.Option("--relax", help="Move what can't be had and no function reaches.")
     ] = False,
     manifest: Sidecar = None,
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ never move. Others move only when asked to, one at a time, each no further than 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -61,12 +62,14 @@ def build_near(
             pins = moved_to(pins, name, near)
             continue
         if pins is not wanted and pins.relaxed:
-            _remember(place, pins)
-        if not built.cached:
-            for name, reason in built.installed.yanked.items():
+            with contextlib.suppress(OSError):  # a cache that can only be read knows it or not
+                _remember(place, pins)
+        for name, reason in built.installed.yanked.items() if not built.cached else ():
+            near = None
+            with contextlib.suppress(RebuildError):  # the environment is there: this is a hint
                 near = nearest(name, pins, manifest, python, backend, build=allow_build)
-                progress(f"{name} {pins.versions[name]} was yanked by its makers ({reason}); it was"
-                         f" taken, and the nearest that was not is {near or 'none'}")  # fmt: skip
+            progress(f"{name} {pins.versions[name]} was yanked by its makers ({reason}); it was"
+                     f" taken, and the nearest that was not is {near or 'not known'}")  # fmt: skip
         return built
 
 
@@ -81,6 +84,11 @@ def _why_not(
         )
     if near is None:
         return "no other version of it would do either"
+    if Version(pins.versions[name]).local is not None:
+        return (
+            f"a version with a + comes from its makers' own index: name a page or folder of its"
+            f" wheels with --find-links (the nearest here is {near})"
+        )
     if name in unmovable(manifest):
         return f"the nearest that would do is {near}, but the model computes with it: it stays"
     if pins.hashes:
@@ -111,12 +119,13 @@ def nearest(
             if canonicalize_name(requirement.name) == name and requirement.marker is None:
                 asked &= requirement.specifier
     mine = pins.versions[name]
+    below = "<" if Version(mine).local is None else "<="  # of 2.4.1+cpu, 2.4.1 is the nearest
     folder = cache_folder() / "resolved"
     folder.mkdir(exist_ok=True, mode=0o700)
     found = []
-    for side, options in (("<", ()), (">", ("--resolution", "lowest-direct"))):
+    for side, options in ((below, ()), (">", ("--resolution", "lowest-direct"))):
         try:
-            limits = asked & SpecifierSet(f"{side}{mine}")
+            limits = asked & SpecifierSet(f"{side}{Version(mine).public}")
             lines = Uv(backend.sources).resolve(
                 [f"{name}{limits}"], python, folder, build=build, options=["--no-deps", *options]
             )

@@ -77,6 +77,11 @@ def test_keras_its_backend_and_what_functions_reach_never_move() -> None:
         near("keras==3.4.99", relax=True)
 
 
+def test_a_version_of_its_makers_own_index_is_told_where_to_come_from() -> None:
+    with pytest.raises(RebuildError, match=r"--find-links \(the nearest here is 1\.17\.0\)"):
+        near("six==1.17.0+cpu", relax=True)
+
+
 def test_what_a_lock_fixes_does_not_move() -> None:
     with pytest.raises(RebuildError, match="but the lock fixes it: capsule lock again"):
         near("six==1.16.99", relax=True, hashes={"six": ("a" * 64,)})
