@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -21,7 +22,7 @@ _HASH = re.compile(r"[Hh]ash mismatch|DO NOT MATCH THE HASHES")
 _TOLD = (
     ("no-wheel", re.compile(r"Because (\S+) has no (?:usable )?wheels")),
     ("no-wheel", re.compile(r"Wheels are required for `(\S+?)`")),
-    ("address-gone", re.compile(r"`(\S+) @ \S+`(?s:.)*(?:Git operation failed|404 Not Found)")),
+    ("address-gone", re.compile(r"`(\S+) @ [^`]+`.*(?:Git operation failed|error \(404)")),
     ("build-failed", re.compile(r"[Ff]ailed to (?:download and )?build `([A-Za-z0-9._=-]+)")),
     ("build-failed", re.compile(r"Failed building wheel for ([A-Za-z0-9._-]+)")),
     ("distribution-gone", re.compile(r"no version of (\S+)")),
@@ -34,7 +35,7 @@ _SENTENCES = {
     "build-failed": "{} has no wheel here, and building it failed",
     "distribution-gone": "the index has no {}",
 }
-_YANKED = re.compile(r"`([A-Za-z0-9._-]+)==(\S+?)` is yanked(?: \(reason: \"(.*)\"\))?")
+_YANKED = re.compile(r"`([A-Za-z0-9._-]+)==(\S+?)` is yanked(?: \(reason: \"(.*?)\"\))?")
 _YANKED_PIP = re.compile(
     r"a yanked version: '([A-Za-z0-9._-]+)' candidate \(version (\S+) at .*\n"
     r"Reason for being yanked: (.*)"
@@ -71,17 +72,18 @@ def require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> 
     """Raise RebuildError unless an installer succeeded, with the distribution it failed for."""
     if done.returncode == 0:
         return
-    said = (done.stderr or done.stdout).strip()
+    # As one line: long ones are broken, anywhere.
+    said = " ".join(_words(done.stderr or done.stdout))
     tool = "pip-tools" if "piptools" in command else Path(command[0]).name
     if _OFFLINE.search(said):
         raise RebuildError(
-            f"{tool} could not reach the package index: is there a network? ({_last(said)})",
+            f"{tool} could not reach the package index: is there a network? ({said[-300:]})",
             code="network",
         )
     if _HASH.search(said):
         raise RebuildError(
             f"{tool} got a file of another hash than the lock has: it was changed on its way or"
-            f" at its source; nothing was installed ({_last(said)})",
+            f" at its source; nothing was installed ({said[-300:]})",
             code="hash-mismatch",
         )
     for code, pattern in _TOLD:
@@ -91,20 +93,20 @@ def require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> 
             name = canonicalize_name(name)
             told = _SENTENCES[code].format(f"{name} {version}".strip())
             # That it is not there needs no other words; why a build failed does.
-            words = "" if code == "distribution-gone" else f" ({_last(said)})"
+            words = "" if code == "distribution-gone" else f" ({said[-300:]})"
             raise RebuildError(f"{tool}: {told}{words}", code=code, distribution=name)
-    raise RebuildError(f"{tool} failed: {_last(said)}")
+    raise RebuildError(f"{tool} failed: {said[-300:] or 'it said nothing'}")
 
 
 def yanked(said: str) -> dict[str, str]:
     """Return what was installed though its makers took it back: name to their reason."""
-    found = [*_YANKED.findall(said), *_YANKED_PIP.findall(said)]
+    found = [*_YANKED.findall(" ".join(said.split())), *_YANKED_PIP.findall(said)]
     return {canonicalize_name(name): why.strip() or "no reason" for name, _, why in found}
 
 
-def _last(said: str) -> str:
-    lines = [line.strip(" ×╰─▶│├") for line in said.splitlines()]
-    lines = [
-        line for line in lines if not line.startswith(("Using Python", "Resolved ", "warning:"))
-    ]
-    return " ".join(line for line in lines if line)[-300:] or "it said nothing"
+def _words(said: str) -> Iterator[str]:
+    """Give the lines that say why it failed, without what they are adorned with."""
+    for line in said.splitlines():
+        text = line.strip(" ×╰─▶│├")
+        if text and not text.startswith(("Using Python", "Resolved ", "warning:")):
+            yield text

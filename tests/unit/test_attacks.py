@@ -33,12 +33,10 @@ def test_what_stands_behind_a_version_never_reaches_an_installer(version: str) -
 
 
 def test_only_names_and_versions_are_resolved(tmp_path: Path) -> None:
-    import datetime
-
     python = FoundPython(Path("python"), "3.11.7", True)
     for line in ("six @ file:///somewhere", "six\n-e ."):
         with pytest.raises((RebuildError, ValueError)):
-            Uv(Sources()).resolve([line], python, datetime.date(2024, 1, 1), tmp_path, build=False)
+            Uv(Sources()).resolve([line], python, tmp_path, build=False)
     assert list(tmp_path.iterdir()) == []
 
 
