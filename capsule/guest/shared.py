@@ -2,7 +2,7 @@
 
 Memory that was never touched costs more to write than to copy, so whoever sends keeps its
 files and writes the next arrays into them, once the other side says that nothing of it holds
-the last ones any more. What is sent back is its receiver's own: a file of its own, taken away.
+the last ones any more. What comes back to the host is copied, since it is its receiver's own.
 """
 
 import mmap
@@ -21,11 +21,11 @@ class SharedError(Exception):
 
 
 class Shared(object):
-    """One side's view of the folder; *keeps* says whether what it sends is used again."""
+    """One side's view of the folder; *copies* says that what it takes is its own for good."""
 
-    def __init__(self, folder: str, keeps: bool) -> None:
+    def __init__(self, folder: str, copies: bool) -> None:
         self.folder = folder
-        self._keeps = keeps
+        self._copies = copies
         self._count = 0
         self._free: List[Tuple[int, str]] = []
         self._sent: List[Tuple[int, str]] = []
@@ -35,7 +35,7 @@ class Shared(object):
     def put(self, raw: Any) -> Optional[Dict[str, Any]]:
         """Write an array's bytes; return what the other side is told, None if there is no room."""
         size = raw.nbytes
-        kept = self._keeps and sum(one for one, _ in self._sent) + size <= KEPT
+        kept = sum(one for one, _ in self._sent) + size <= KEPT
         fitting = sorted(one for one in self._free if one[0] >= size) if kept else []
         if fitting:
             length, name = fitting[0]
@@ -87,8 +87,11 @@ class Shared(object):
                 whole = numpy.frombuffer(self._mapped(name, path), "uint8")
                 if len(whole) < size:
                     raise SharedError("an array's length is not that of its file")
+                array = whole[:size].view(dtype)
+                if self._copies:
+                    return array.copy()
                 self._views.append(weakref.ref(whole))
-                return whole[:size].view(dtype)
+                return array
             with open(path, "rb") as file:
                 if os.fstat(file.fileno()).st_size != size:
                     raise SharedError("an array's length is not that of its file")

@@ -26,7 +26,7 @@ def main() -> None:
     os.dup2(null, 0)
     os.dup2(2, 1)
     folder = os.environ.get("CAPSULE_SHARED")
-    shared = Shared(folder, keeps=False) if folder is not None else None
+    shared = Shared(folder, copies=False) if folder is not None else None
     _end_with(int(os.environ.get("CAPSULE_HOST", "0")), folder)
     session = Session()
     while True:

@@ -96,7 +96,7 @@ class Worker:
         self._timeout = timeout
         self._late = False
         folder = _shared_folder()
-        self._shared = None if folder is None else Shared(folder, keeps=True)
+        self._shared = None if folder is None else Shared(folder, copies=True)
         self._home = tempfile.TemporaryDirectory(prefix="capsule-keras-")
         self._lock = threading.Lock()
         self._broken = False

@@ -93,28 +93,38 @@ def test_texts_bytes_and_bfloat16_arrive_as_they_were() -> None:
 LARGE = np.arange(1 << 19, dtype="float64")
 
 
-def through(folder: Path, *arrays: np.ndarray, keeps: bool = False) -> list[np.ndarray]:
-    """Send arrays by way of a folder, from one side's view of it to another's."""
+def through(folder: Path, *arrays: np.ndarray) -> list[np.ndarray]:
+    """Send arrays by way of a folder, as a worker does to the host."""
     stream = io.BytesIO()
-    write_frame(stream, {}, arrays, Shared(str(folder), keeps))
+    write_frame(stream, {}, arrays, Shared(str(folder), copies=False))
     assert len(stream.getvalue()) < 1000
     stream.seek(0)
-    frame = read_frame(stream, Shared(str(folder), keeps=False))
+    frame = read_frame(stream, Shared(str(folder), copies=True))
     assert frame is not None
     return list(frame[1])
 
 
-def test_large_arrays_go_by_way_of_the_shared_folder_and_leave_nothing(tmp_path: Path) -> None:
+def test_what_is_too_large_to_keep_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capsule.guest.shared.KEPT", LARGE.nbytes - 1)
+    (large,) = through(tmp_path, LARGE)
+    large[0] = 7.0
+    np.testing.assert_array_equal(large[1:], LARGE[1:])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_large_arrays_go_by_way_of_the_shared_folder(tmp_path: Path) -> None:
     large, small = through(tmp_path, LARGE, np.arange(3))
     large[0] = 7.0  # the reader's own to write to
     np.testing.assert_array_equal(large[1:], LARGE[1:])
     np.testing.assert_array_equal(small, np.arange(3))
-    assert list(tmp_path.iterdir()) == []
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_shared_folder_without_room_is_no_trouble(tmp_path: Path) -> None:
     stream = io.BytesIO()
-    write_frame(stream, {}, [LARGE], Shared(str(tmp_path / "gone"), keeps=True))
+    write_frame(stream, {}, [LARGE], Shared(str(tmp_path / "gone"), copies=True))
     stream.seek(0)
     frame = read_frame(stream)
     assert frame is not None
@@ -122,7 +132,7 @@ def test_a_shared_folder_without_room_is_no_trouble(tmp_path: Path) -> None:
 
 
 class Sides:
-    """A sender that keeps its files and a reader, turn by turn."""
+    """A host and its worker, turn by turn."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
