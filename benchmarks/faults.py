@@ -31,6 +31,7 @@ from capsule.rebuild.backends import backend_named
 from capsule.rebuild.cache import build
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.session import little_room
 from pathlib import Path
 names = {NAMES!r}
 ordered = dict(sorted(names.items()))
@@ -43,7 +44,8 @@ except CapsuleError as error:
     print("REFUSED", error)
     sys.exit(2)
 code = "import six, idna, certifi, packaging, urllib3, attrs"
-done = subprocess.run([str(made.interpreter), "-I", "-c", code])
+words = ["-I", *(["-B"] if little_room(made.folder) else []), "-c", code]  # as a worker does
+done = subprocess.run([str(made.interpreter), *words])
 print("CACHED" if made.cached else "BUILT", made.folder)
 sys.exit(0 if done.returncode == 0 else 9)
 """
@@ -118,7 +120,7 @@ def with_tmpfs(size: str) -> Path:
 
 def full_disk() -> int:
     """Build where there is no room, then where there is; return what went wrong."""
-    cache = with_tmpfs("2m")
+    cache = with_tmpfs("1m")
     try:
         status, told = finished(started(cache))
         wrong = int(status != 2 or "REFUSED" not in told)

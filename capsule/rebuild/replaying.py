@@ -26,7 +26,7 @@ from capsule.rebuild.preparing import prepared, silent
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.relaxing import build_near, relaxed_pins
 from capsule.rebuild.remote import RemoteModel
-from capsule.rebuild.session import worker_environment
+from capsule.rebuild.session import little_room, worker_environment
 from capsule.rebuild.sources import Sources
 from capsule.sidecar import write_manifest
 from capsule.verdict import Finding
@@ -108,6 +108,8 @@ class Replayed:
             programs = self.built.interpreter.parent
             inner["PATH"] = os.pathsep.join([str(programs), inner.get("PATH", os.defpath)])
             inner["VIRTUAL_ENV"] = str(self.built.folder)
+            if little_room(self.built.folder):
+                inner["PYTHONDONTWRITEBYTECODE"] = "1"
             inner["TERM"] = os.environ.get("TERM", "dumb")
             program = shutil.which(words[0], path=inner["PATH"])
             if program is None:

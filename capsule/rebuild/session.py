@@ -29,6 +29,7 @@ _BOOTSTRAP = (
 _PASSED = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
            "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NUMBER_OF_PROCESSORS")  # fmt: skip
 _LAST_WORDS = 20
+_ROOM = 512 << 20  # bytes that must be free before Python may keep bytecode
 _SHARED = Path("/dev/shm")  # memory that two processes see, where there is such a place
 
 
@@ -53,6 +54,17 @@ def worker_environment(manifest: Manifest, keras_home: Path) -> dict[str, str]:
         **manifest.environment_variables,
         "KERAS_HOME": str(keras_home),
     }
+
+
+def little_room(folder: Path) -> bool:
+    """Tell whether the disk of *folder* is nearly full.
+
+    Python then writes bytecode that is cut off, and fails on it ever after.
+    """
+    try:
+        return shutil.disk_usage(folder).free < _ROOM
+    except OSError:
+        return True
 
 
 def guest_folder() -> Path:
@@ -102,7 +114,8 @@ class Worker:
         self._broken = False
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
         self._process = subprocess.Popen(
-            [str(interpreter), "-I", "-c", _BOOTSTRAP, str(guest_folder())],
+            [str(interpreter), "-I", *(["-B"] if little_room(interpreter.parent) else []),
+             "-c", _BOOTSTRAP, str(guest_folder())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={
                 **worker_environment(manifest, Path(self._home.name)),
