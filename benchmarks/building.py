@@ -23,7 +23,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from capsule.rebuild.preparing import prepared
+from capsule.rebuild.resolve import prepared
 
 PLAIN = """
 import sys, numpy as np, keras

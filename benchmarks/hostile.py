@@ -39,10 +39,10 @@ if GUIDED:
 with atheris.instrument_imports(include=["capsule"]) if GUIDED else contextlib.nullcontext():
     from capsule.artifact import hdf5, json_file, keraszip  # noqa: F401 - imported when needed
     from capsule.artifact.files import identify
+    from capsule.bytecode.python_versions import who_wrote
     from capsule.bytecode.unmarshal import MarshalError
-    from capsule.bytecode.written import who_wrote
     from capsule.errors import CapsuleError
-    from capsule.inspection.reading import read_here
+    from capsule.inspection.functions import read_here
     from capsule.rebuild.pythons import installed_pythons
 from tests.interpreters.samples import SOURCES  # noqa: E402
 

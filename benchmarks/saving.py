@@ -29,8 +29,8 @@ from capsule.capture.graph import ImportGraph
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
 from capsule.environment import live_environment, read_distributions
-from capsule.guest import kerases, probe
-from capsule.sidecar import write_manifest
+from capsule.guest import keras_adapter, probe
+from capsule.manifest.files import write_manifest
 
 LAYERS = tf.keras.layers
 
@@ -113,7 +113,7 @@ def one_model(name, model, folder, runs):
             "hashing the file": lambda: hashed(path),
             "configuration": lambda: open_artifact(path),
             "probe": lambda: record_probe(model, facts, True, whole=True),
-            "model(x)": lambda: kerases.call(model, inputs),
+            "model(x)": lambda: keras_adapter.call(model, inputs),
         },
         runs,
     )

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capsule.plan import Consent
+    from capsule.consent.plan import Consent
     from capsule.verdict import Verdict
+
+
+def escaped(text: str) -> str:
+    """Return *text* as one line: control characters, line ends too, as ``\\x1b`` and the like."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 class CapsuleError(Exception):

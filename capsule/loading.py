@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact import open_artifact
+from capsule.consent.plan import make_plan
 from capsule.environment import live_environment
 from capsule.errors import (
     ArtifactChangedError,
@@ -18,16 +19,15 @@ from capsule.errors import (
     RestoreFailedError,
     VerdictError,
 )
-from capsule.guest import kerases
+from capsule.guest import keras_adapter
 from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
 from capsule.loading_bare import load_bare
 from capsule.manifest import Probe
-from capsule.plan import make_plan
 from capsule.rebuild.remote import given_array
 from capsule.rebuild.replaying import replay
 from capsule.verdict.case import keras_here
-from capsule.verdict.judging import Verdict, is_bare, judge, manifest_of
+from capsule.verdict.judge import Verdict, is_bare, judge, manifest_of
 
 OTHERWISE = ("raise", "replay")
 
@@ -83,7 +83,7 @@ def load(
             return replay(path, safe_mode=safe_mode, trust=trust, manifest=manifest)
         raise VerdictError(_told(verdict), verdict)
     try:
-        model = kerases.load_model(
+        model = keras_adapter.load_model(
             plan.to_json(), os.fspath(path), dict(custom_objects or {}), what_keras_takes
         )
     except RestoreError as error:
@@ -100,11 +100,11 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     inputs = [given_array(kept) for kept in probe.given] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
-        outputs = kerases.call(model, inputs)
+        outputs = keras_adapter.call(model, inputs)
         comparison = compare(probe.outputs, outputs)
         if comparison["agrees"]:
             return
-        again = kerases.call(model, inputs)
+        again = keras_adapter.call(model, inputs)
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         raise OutputsDifferError(

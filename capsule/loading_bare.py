@@ -11,20 +11,20 @@ from typing import Any
 from packaging.version import Version
 
 from capsule.artifact import Artifact
+from capsule.consent.plan import make_plan
+from capsule.description.aliases import aliases_here
+from capsule.description.infer import inferred
 from capsule.environment import Environment, live_environment
 from capsule.environment.frameworks import keras_provider
 from capsule.errors import RestoreFailedError, VerdictError
-from capsule.evidence import aliases_here
-from capsule.guest import kerases
+from capsule.guest import keras_adapter
 from capsule.guest.compiling import RestoreError
 from capsule.inspection import Inspection
-from capsule.inspection.inferring import inferred
 from capsule.inspection.inspecting import inspect_with_artifact
-from capsule.inspection.translation import translated
-from capsule.plan import make_plan
+from capsule.keras_compat.translation import translated
 from capsule.rebuild.replaying import replay
 from capsule.verdict.bare import needs_translation
-from capsule.verdict.judging import judge_bare
+from capsule.verdict.judge import judge_bare
 
 
 def load_bare(
@@ -58,7 +58,7 @@ def load_bare(
         build=what_to_build(inspection, artifact, environment),
     )  # fmt: skip
     try:
-        model = kerases.load_model(
+        model = keras_adapter.load_model(
             plan.to_json(), os.fspath(path), dict(custom_objects), {"compile": False}, dict(bind)
         )
     except RestoreError as error:

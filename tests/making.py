@@ -7,7 +7,7 @@ from typing import Any
 
 from capsule.environment import Environment
 from capsule.manifest import Manifest, PlatformFacts, PythonFacts
-from capsule.validation import manifest_from_json
+from capsule.manifest.parse import manifest_from_json
 
 VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "jupyter": "1.0"}
 

@@ -21,11 +21,11 @@ sys.path.insert(0, str(PROJECT))
 
 from capsule.artifact import open_artifact  # noqa: E402
 from capsule.bytecode.code import as_written_by  # noqa: E402
-from capsule.bytecode.evaluating import Unknown, difference, same_steps  # noqa: E402
+from capsule.bytecode.equivalence import Unknown, difference, same_steps  # noqa: E402
+from capsule.bytecode.python_versions import Written, who_wrote  # noqa: E402
 from capsule.bytecode.unmarshal import read_code  # noqa: E402
-from capsule.bytecode.written import Written, who_wrote  # noqa: E402
 from capsule.guest.digest import code_bytes  # noqa: E402
-from capsule.rebuild.places import installed_pythons  # noqa: E402
+from capsule.rebuild.python_discovery import installed_pythons  # noqa: E402
 
 COMPILING = PROJECT / "tests" / "interpreters" / "compiling.py"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capsule.artifact.carried import Carried
+from capsule.artifact.embedded import Carried
 from capsule.artifact.files import Artifact, identify, open_artifact
 
 __all__ = ["Artifact", "Carried", "identify", "open_artifact"]

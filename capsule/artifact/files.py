@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact.carried import (
+from capsule.artifact.contents import Contents
+from capsule.artifact.embedded import (
     Carried,
     carried_functions,
     foreign_classes,
     lambda_arguments,
     objects,
 )
-from capsule.artifact.contents import Contents
 from capsule.artifact.json_file import looks_like_json, read_json
+from capsule.artifact.limited_process import in_child
 from capsule.artifact.saved_model import identify_folder, read_saved_model
 from capsule.errors import ArtifactError
-from capsule.isolated import in_child
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"

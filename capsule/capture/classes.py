@@ -8,8 +8,8 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from capsule.bytecode import Code, Uses, adapt, names_used
+from capsule.capture.class_source_check import free_variables, methods_of
 from capsule.capture.functions import cells, globals_used
-from capsule.capture.likeness import free_variables, methods_of
 from capsule.capture.source import Source, futures_of
 from capsule.guest import values
 from capsule.guest.compiling import BASE, DECORATOR

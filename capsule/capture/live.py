@@ -193,7 +193,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def model_facts(model: Any, origins: Origins) -> ModelFacts:
     """Return the model's class, inputs and outputs, and which layers are not as they should be."""
-    from capsule.guest.kerases import describe
+    from capsule.guest.keras_adapter import describe
 
     told = describe(model)
     unbuilt: list[str] = []

@@ -23,7 +23,7 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
     """
     import numpy
 
-    from capsule.guest.kerases import call
+    from capsule.guest.keras_adapter import call
 
     if given is False:
         return Probe(skipped="left out as asked")

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from capsule import __version__
 from capsule.artifact import Artifact, identify, open_artifact
 from capsule.capture import live
-from capsule.capture.doubts import doubts
 from capsule.capture.graph import ImportGraph
 from capsule.capture.matching import carried, carried_by
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
+from capsule.capture.save_warnings import doubts
 from capsule.environment import (
     Environment,
     environment_here,

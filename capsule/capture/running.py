@@ -18,11 +18,11 @@ from capsule.artifact.saved_model import GRAPH
 from capsule.capture.hook import hooked
 from capsule.capture.recording import record_file
 from capsule.capture.writing import Saved, print_report
+from capsule.description.infer import inferred as manifest_inferred
 from capsule.errors import CapsuleError
-from capsule.inspection.inferring import inferred as manifest_inferred
 from capsule.inspection.inspecting import inspect_with_artifact
-from capsule.sidecar import sidecar_path, write_manifest
-from capsule.verdict.rules import findings_at_save
+from capsule.manifest.files import sidecar_path, write_manifest
+from capsule.verdict.rules.functions import findings_at_save
 
 SUFFIXES = (".h5", ".hdf5", ".keras", ".json")
 

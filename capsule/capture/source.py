@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, Union
 
-from capsule.capture.likeness import (
+from capsule.capture.class_source_check import (
     classes_in,
     difference,
     free_variables,

@@ -11,12 +11,11 @@ from typing import Any
 
 from capsule.artifact.saved_model import GRAPH
 from capsule.capture.recording import Options, record_model
-from capsule.errors import CapsuleError
-from capsule.escaping import escaped
+from capsule.errors import CapsuleError, escaped
 from capsule.manifest import Manifest
-from capsule.sidecar import sidecar_path, write_manifest
+from capsule.manifest.files import sidecar_path, write_manifest
 from capsule.verdict.finding import Finding
-from capsule.verdict.rules import findings_at_save
+from capsule.verdict.rules.functions import findings_at_save
 
 Snapshot = tuple[int, int, int]
 

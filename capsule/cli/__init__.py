@@ -10,8 +10,7 @@ import typer
 import capsule
 from capsule.cli import environments, shipping
 from capsule.cli.ending import complain, ending
-from capsule.errors import CapsuleError
-from capsule.escaping import escaped
+from capsule.errors import CapsuleError, escaped
 
 # Annotations are evaluated here, on Python 3.9 as well, since typer reads them: so
 # Optional[…], not `… | None`, and no postponed evaluation.

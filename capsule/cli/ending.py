@@ -7,8 +7,7 @@ from typing import Any
 
 import typer
 
-from capsule.errors import CapsuleError
-from capsule.escaping import escaped
+from capsule.errors import CapsuleError, escaped
 
 
 def ending(command: Callable[..., None]) -> Callable[..., None]:

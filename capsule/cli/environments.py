@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capsule.cli.ending import ending
-from capsule.escaping import escaped
+from capsule.errors import escaped
 
 if TYPE_CHECKING:
-    from capsule.rebuild.inventory import Kept
+    from capsule.rebuild.cache_listing import Kept
 
 app = typer.Typer(
     name="env",
@@ -28,7 +28,7 @@ Which = Annotated[str, typer.Argument(metavar="KEY | ARTIFACT", help="The first 
 @ending
 def listed(as_json: AsJson = False) -> None:
     """List the environments in the cache, the last used first."""
-    from capsule.rebuild.inventory import kept_environments
+    from capsule.rebuild.cache_listing import kept_environments
     from capsule.report.environments import environment_lines
 
     found = kept_environments()
@@ -68,7 +68,7 @@ def prune(
     days: Annotated[int, typer.Option(min=0, help="Remove what was not used for so long.")] = 30,
 ) -> None:
     """Remove environments not used for some time, and what no build finished."""
-    from capsule.rebuild.inventory import prune as prune_cache
+    from capsule.rebuild.cache_listing import prune as prune_cache
     from capsule.report.environments import size_text
 
     gone = prune_cache(days)
@@ -79,7 +79,7 @@ def prune(
 
 
 def _named(which: str) -> "Kept":
-    from capsule.rebuild.inventory import kept_environment
+    from capsule.rebuild.cache_listing import kept_environment
     from capsule.rebuild.replaying import environment_of
 
     if Path(which).exists():

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from capsule.cli.ending import ending
-from capsule.escaping import escaped
+from capsule.errors import escaped
 
 Artifact = Annotated[Path, typer.Argument(help="The model file.")]
 Sidecar = Annotated[
@@ -36,7 +36,7 @@ def lock(
 
     Replay refuses what has another hash from then on.
     """
-    from capsule.rebuild.preparing import lock as lock_artifact
+    from capsule.rebuild.resolve import lock as lock_artifact
     from capsule.rebuild.sources import Sources
 
     sources = Sources(index_url, tuple(find_links or ()))

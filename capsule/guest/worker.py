@@ -99,44 +99,45 @@ class Session(object):
 
     def do_load(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Load ``path`` as ``plan`` says and describe the model."""
-        from . import kerases
+        from . import keras_adapter
 
-        self.model = kerases.load_model(header["plan"], header["path"], None, {"compile": False})
-        return {"model": kerases.describe(self.model)}, []
+        plan, path = header["plan"], header["path"]
+        self.model = keras_adapter.load_model(plan, path, None, {"compile": False})
+        return {"model": keras_adapter.describe(self.model)}, []
 
     def do_probe(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Compute the recorded probe again and compare."""
-        from . import kerases
+        from . import keras_adapter
         from .probe import compare, make_inputs
 
         inputs = arrays or make_inputs(header["inputs"])
-        outputs = kerases.call(self.model, inputs)
+        outputs = keras_adapter.call(self.model, inputs)
         comparison = compare(header["outputs"], outputs)
         if not comparison["agrees"]:
-            again = kerases.call(self.model, inputs)
+            again = keras_adapter.call(self.model, inputs)
             comparison["repeats"] = all((a == b).all() for a, b in zip(outputs, again))
         return {"comparison": comparison}, []
 
     def do_call(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return ``model(inputs, training=False)``."""
-        from . import kerases
+        from . import keras_adapter
 
-        return {}, kerases.call(self.model, arrays)
+        return {}, keras_adapter.call(self.model, arrays)
 
     def do_predict(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return ``model.predict(inputs, **options)``."""
-        from . import kerases
+        from . import keras_adapter
 
-        inputs = kerases.arranged(self.model, arrays)
+        inputs = keras_adapter.arranged(self.model, arrays)
         outputs = self.model.predict(inputs, **dict({"verbose": 0}, **header["options"]))
-        return {}, [kerases.to_numpy(output) for output in kerases.flatten(outputs)]
+        return {}, [keras_adapter.to_numpy(output) for output in keras_adapter.flatten(outputs)]
 
     def do_weights(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return the names of the model's weights, and their values."""
-        from . import kerases
+        from . import keras_adapter
 
         names = [getattr(one, "path", None) or one.name for one in self.model.weights]
-        return {"names": names}, [kerases.to_numpy(one) for one in self.model.get_weights()]
+        return {"names": names}, [keras_adapter.to_numpy(one) for one in self.model.get_weights()]
 
     def do_summary(self, header: Dict[str, Any], arrays: List[Any]) -> Answer:
         """Return the text of ``model.summary()``."""

@@ -6,7 +6,7 @@ it; `fears` say what a careful reader would fear; `inferring` makes a manifest o
 
 from __future__ import annotations
 
-from capsule.inspection.inspected import FunctionRead, Inspection
 from capsule.inspection.inspecting import inspect
+from capsule.inspection.model import FunctionRead, Inspection
 
 __all__ = ["FunctionRead", "Inspection", "inspect"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from capsule.artifact import Artifact, identify
 from capsule.artifact.contents import Contents
 from capsule.artifact.files import artifact_of
-from capsule.inspection.inspected import Inspection
-from capsule.isolated import in_child
+from capsule.artifact.limited_process import in_child
+from capsule.inspection.model import Inspection
 
-READER = "capsule.inspection.reading:read_here"
-READER_OF_BOTH = "capsule.inspection.reading:read_both"
+READER = "capsule.inspection.functions:read_here"
+READER_OF_BOTH = "capsule.inspection.functions:read_both"
 
 
 def inspect(
@@ -28,7 +28,7 @@ def inspect(
     options = {"form": form, "size": size, "sha256": sha256, "disassemble": disassemble}
     if isolated:
         return Inspection.from_json(in_child(READER, Path(path), options))
-    from capsule.inspection.reading import read_here
+    from capsule.inspection.functions import read_here
 
     return Inspection.from_json(
         read_here(Path(path), form=form, size=size, sha256=sha256, disassemble=disassemble)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from capsule.inspection.inspected import FunctionRead, Inspection
-from capsule.inspection.releases import release_of
+from capsule.inspection.model import FunctionRead, Inspection
+from capsule.keras_compat.releases import release_of
 
 
 @dataclass(frozen=True)

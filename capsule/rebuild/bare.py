@@ -17,16 +17,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from capsule.artifact import Artifact
+from capsule.consent.plan import Plan, make_plan
+from capsule.description.definitions import given_by
+from capsule.description.infer import MAGIC, inferred, on_python
 from capsule.errors import InputError, RebuildError
 from capsule.guest import values
 from capsule.inspection import Inspection
-from capsule.inspection.giving import given_by
-from capsule.inspection.inferring import MAGIC, inferred, on_python
 from capsule.inspection.inspecting import inspect_with_artifact
-from capsule.inspection.releases import Release, release_of
-from capsule.inspection.translation import Untranslatable, mended
+from capsule.keras_compat.releases import Release, release_of
+from capsule.keras_compat.translation import Untranslatable, mended
 from capsule.manifest import DistributionFacts, KnownFact, Manifest, PythonFacts
-from capsule.plan import Plan, make_plan
 from capsule.rebuild.backends import Progress, Uv
 from capsule.rebuild.cache import cache_folder
 from capsule.rebuild.pins import Pins

@@ -21,12 +21,12 @@ from typing import Any
 from packaging.tags import platform_tags
 
 from capsule.errors import InputError, RebuildError
+from capsule.manifest.files import SUFFIX, sidecar_path
 from capsule.rebuild.backends import Progress
 from capsule.rebuild.cache import cache_folder, discard
 from capsule.rebuild.locks import lock_path
-from capsule.rebuild.preparing import lock, silent
+from capsule.rebuild.resolve import lock, silent
 from capsule.rebuild.sources import Sources
-from capsule.sidecar import SUFFIX, sidecar_path
 
 ENDING = ".capsule.zip"
 WHEELS = "wheels"

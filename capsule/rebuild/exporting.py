@@ -12,11 +12,11 @@ from typing import Any
 
 from capsule import __version__
 from capsule.errors import InputError
+from capsule.manifest.files import SUFFIX
 from capsule.rebuild.backends import Uv
 from capsule.rebuild.bare import Prepared
 from capsule.rebuild.locks import write_lock
-from capsule.rebuild.preparing import prepared
-from capsule.sidecar import SUFFIX
+from capsule.rebuild.resolve import prepared
 
 
 def exported(path: str | os.PathLike[str], form: str, **asked: Any) -> str:

@@ -15,7 +15,7 @@ from packaging.version import Version
 from capsule.environment.interpreters import collect
 from capsule.errors import EnvironmentUnknownError, RebuildError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.places import PLACES, installed_pythons
+from capsule.rebuild.python_discovery import PLACES, installed_pythons
 
 DOWNLOADS = ("never", "auto")
 _LOWEST_TO_DOWNLOAD = Version("3.8")  # uv has none before

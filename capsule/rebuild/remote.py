@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from capsule.consent.plan import Plan
 from capsule.errors import InputError, WorkerError
 from capsule.manifest import Manifest
-from capsule.plan import Plan
 from capsule.rebuild.session import Worker
 
 

@@ -14,25 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact, identify
+from capsule.consent.plan import Consent, Plan
 from capsule.errors import RebuildError, RestoreFailedError
 from capsule.manifest import Manifest
-from capsule.plan import Consent, Plan
+from capsule.manifest.files import write_manifest
 from capsule.rebuild.backends import BACKENDS, Backend, Progress, backend_named
 from capsule.rebuild.bundling import is_bundle, unpacked
 from capsule.rebuild.cache import Built, environment_key
-from capsule.rebuild.inventory import Kept, kept_environments
+from capsule.rebuild.cache_listing import Kept, kept_environments
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.preparing import prepared, silent
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.relaxing import build_near, relaxed_pins
 from capsule.rebuild.remote import RemoteModel
+from capsule.rebuild.resolve import prepared, silent
 from capsule.rebuild.session import little_room, worker_environment
 from capsule.rebuild.sources import Sources
-from capsule.sidecar import write_manifest
 from capsule.verdict import Finding
-from capsule.verdict.judging import is_bare
+from capsule.verdict.judge import is_bare
 from capsule.verdict.reach import Reaches
-from capsule.verdict.rules import of_manifest
+from capsule.verdict.rules.functions import of_manifest
 
 SCOPES = ("model", "all")
 

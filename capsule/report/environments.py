@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capsule.rebuild.inventory import Kept
+    from capsule.rebuild.cache_listing import Kept
 
 
 def environment_lines(found: Sequence[Kept]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from capsule.inspection.prospects import grouped, prospects
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.errors import CapsuleError
     from capsule.inspection import FunctionRead, Inspection
-    from capsule.inspection.inspected import Fear
+    from capsule.inspection.model import Fear
 
 _FORMATS = {"keras-h5": "HDF5", "keras-zip": ".keras archive", "saved-model": "SavedModel",
             "keras-json": "architecture in JSON", "weights-h5": "weights in HDF5"}  # fmt: skip

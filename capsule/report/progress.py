@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from capsule.escaping import escaped
+from capsule.errors import escaped
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.errors import ConsentError
-from capsule.escaping import escaped
+from capsule.errors import ConsentError, escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved

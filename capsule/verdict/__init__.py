@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.judging import Verdict, judge, verify
+from capsule.verdict.judge import Verdict, judge, verify
 
 __all__ = ["QUESTIONS", "Finding", "Verdict", "judge", "verify"]

@@ -15,7 +15,7 @@ from capsule.artifact import Artifact
 from capsule.environment import Environment
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.inspection import FunctionRead, Inspection
-from capsule.inspection.translation import Untranslatable, translated
+from capsule.keras_compat.translation import Untranslatable, translated
 from capsule.verdict.finding import QUESTIONS, Finding
 
 REPLAY = "replay it: capsule replay MODEL --unsafe"
@@ -150,7 +150,7 @@ def _function(
 
 
 def _keras_knows(function: FunctionRead) -> bool:
-    from capsule.verdict.facts import KERAS_NAMES
+    from capsule.keras_compat.facts import KERAS_NAMES
 
     top = (function.module or "").split(".")[0]
     return function.name in KERAS_NAMES or (top in ("keras", "tf_keras") and bool(function.module))

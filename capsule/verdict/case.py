@@ -8,8 +8,8 @@ from functools import cached_property
 
 from capsule.environment import Environment
 from capsule.environment.frameworks import keras_provider
+from capsule.keras_compat.facts import keras_generation
 from capsule.manifest import Manifest
-from capsule.verdict.facts import keras_generation
 from capsule.verdict.finding import Finding
 from capsule.verdict.reach import Reach, Reaches, required
 

@@ -237,13 +237,13 @@ AUDIT = """
 import sys
 from pathlib import Path
 from capsule.artifact import open_artifact
-from capsule.plan import make_plan
+from capsule.consent.plan import make_plan
 from capsule.verdict import verify
 from capsule.report.text import verdict_lines
-from capsule.sidecar import read_manifest, sidecar_path
+from capsule.manifest.files import read_manifest, sidecar_path
 from capsule.artifact import identify
 from capsule.artifact.files import contents_json
-from capsule.inspection.reading import read_here
+from capsule.inspection.functions import read_here
 # Not "compile": packaging parses markers with ast.literal_eval, which runs nothing.
 forbidden, seen, watching = {"marshal.loads", "exec", "import", "pickle.find_class",
                              "subprocess.Popen", "os.fork", "os.system", "ctypes.dlopen"}, [], False

@@ -22,15 +22,16 @@ HERE = {
 LOAD = """
 import json, sys
 import capsule
-from capsule.guest import kerases, probe
+from capsule.guest import probe
+from capsule.guest import keras_adapter
 from capsule.manifest import Manifest
-from capsule.sidecar import read_manifest, sidecar_path
+from capsule.manifest.files import read_manifest, sidecar_path
 told = {}
 for path in sys.argv[1:]:
     kept = read_manifest(sidecar_path(path)).probe
     arrays = probe.make_inputs(kept.inputs)
     model = capsule.load(path, safe_mode=False)
-    called = probe.compare(kept.outputs, kerases.call(model, arrays))
+    called = probe.compare(kept.outputs, keras_adapter.call(model, arrays))
     predicted = probe.compare(kept.outputs, [model.predict(arrays[0], verbose=0)])
     told[path] = [called["exactly"], predicted["agrees"]]
 print("RESULT", json.dumps(told))
@@ -153,7 +154,7 @@ def test_every_sidecar_fits_the_published_schema(keras: Installed, samples: Samp
 
     import capsule
 
-    schema = Path(capsule.__file__).with_name("manifest.schema.json").read_text()
+    schema = (Path(capsule.__file__).with_name("manifest") / "schema.json").read_text()
     found = sorted(samples(keras).glob("*.capsule.json"))
     assert found
     for path in found:

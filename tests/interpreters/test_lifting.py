@@ -12,9 +12,9 @@ import pytest
 
 from capsule.bytecode import Code, lift
 from capsule.bytecode.code import as_written_by
-from capsule.bytecode.evaluating import Unknown, difference, same_steps
+from capsule.bytecode.equivalence import Unknown, difference, same_steps
+from capsule.bytecode.python_versions import who_wrote
 from capsule.bytecode.unmarshal import read_code
-from capsule.bytecode.written import who_wrote
 from tests.interpreters.finding import interpreter
 from tests.interpreters.samples import SOURCES
 

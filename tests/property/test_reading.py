@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from capsule.artifact import identify
 from capsule.bytecode import adapt
-from capsule.bytecode.evaluating import difference
+from capsule.bytecode.equivalence import difference
+from capsule.bytecode.python_versions import who_wrote
 from capsule.bytecode.unmarshal import MarshalError, read_code
-from capsule.bytecode.written import who_wrote
 from capsule.errors import ArtifactError
-from capsule.inspection.reading import read_here
+from capsule.inspection.functions import read_here
 from tests.bare import architecture, keras_2_lambda, model_of
 
 tf = None

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capsule.artifact import open_artifact
-from capsule.artifact.carried import carried_functions
+from capsule.artifact.embedded import carried_functions
 from capsule.errors import ArtifactError
 from capsule.guest.digest import carried_key
 

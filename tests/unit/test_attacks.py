@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from capsule.artifact import open_artifact
+from capsule.consent.plan import make_plan
+from capsule.description.infer import inferred
 from capsule.errors import CapsuleError, RebuildError
 from capsule.inspection import inspect
-from capsule.inspection.inferring import inferred
 from capsule.inspection.inspecting import inspect_with_artifact
-from capsule.inspection.releases import release_of
-from capsule.inspection.translation import Untranslatable, mended, translated
-from capsule.plan import make_plan
+from capsule.keras_compat.releases import release_of
+from capsule.keras_compat.translation import Untranslatable, mended, translated
 from capsule.rebuild.backends import Uv
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.sources import Sources

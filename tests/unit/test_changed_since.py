@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from capsule.guest.loader_patches import Tables
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.guest.standins import Tables
 from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, is_opaque
 from tests.unit.test_plan import artifact, digest, make_plan, manifest
 from tests.unit.test_shapes_of_functions import captured

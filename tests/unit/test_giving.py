@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from capsule.description.definitions import Given, class_of, given_by, giving
 from capsule.errors import InputError
-from capsule.inspection.giving import Given, class_of, given_by, giving
 from capsule.manifest import Node
 
 SCRIPT = """

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from capsule.artifact.carried import carried_functions, foreign_classes
+from capsule.artifact.embedded import carried_functions, foreign_classes
+from capsule.consent.listing import reaches, shown
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.showing import reaches, shown
 from tests.making import manifest_with
 
 RUNS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from capsule.bytecode.python_versions import who_wrote
 from capsule.bytecode.unmarshal import MarshalError
-from capsule.bytecode.written import who_wrote
 from capsule.errors import ArtifactError
 from capsule.inspection import inspect
 from capsule.inspection.prospects import prospects
@@ -138,7 +138,7 @@ def test_what_is_no_code_is_refused_with_what_each_layout_stumbled_on() -> None:
 def test_a_process_that_reads_too_long_or_dies_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from capsule import isolated
+    from capsule.artifact import limited_process as isolated
 
     path = architecture(tmp_path / "m.json", model_of())
     monkeypatch.setattr(isolated, "SECONDS", 0.001)

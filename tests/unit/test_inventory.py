@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from capsule.errors import InputError
 from capsule.rebuild.cache import READY
-from capsule.rebuild.inventory import kept_environment, kept_environments, prune
+from capsule.rebuild.cache_listing import kept_environment, kept_environments, prune
 
 DAY = 24 * 3600
 

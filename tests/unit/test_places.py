@@ -9,9 +9,9 @@ import pytest
 from capsule.errors import RebuildError
 from capsule.manifest import PythonFacts
 from capsule.rebuild import pythons
-from capsule.rebuild.places import installed_pythons
-from capsule.rebuild.preparing import python_for
+from capsule.rebuild.python_discovery import installed_pythons
 from capsule.rebuild.pythons import FoundPython, find_python
+from capsule.rebuild.resolve import python_for
 from tests.making import manifest_with
 
 

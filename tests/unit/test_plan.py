@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from capsule.artifact import Artifact
+from capsule.consent.plan import Plan, make_plan
 from capsule.errors import ConsentError
 from capsule.guest.digest import carried_key
 from capsule.manifest import Manifest
-from capsule.plan import Plan, make_plan
 from tests.making import manifest_json, manifest_with
 from tests.unit.test_artifact import CODE, KERAS3, layer, model
 

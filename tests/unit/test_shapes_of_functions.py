@@ -17,7 +17,7 @@ from capsule.capture.graph import ImportGraph
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.validation import HOWS, KINDS
+from capsule.manifest.parse import HOWS, KINDS
 
 RATE = 4
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 import capsule
 from capsule.errors import ManifestError
 from capsule.manifest import Manifest
-from capsule.sidecar import read_manifest, sidecar_path, write_manifest
-from capsule.validation import manifest_from_json
+from capsule.manifest.files import read_manifest, sidecar_path, write_manifest
+from capsule.manifest.parse import manifest_from_json
 from tests.making import manifest_json
 
-SCHEMA = json.loads(Path(capsule.__file__).with_name("manifest.schema.json").read_text())
+SCHEMA = json.loads((Path(capsule.__file__).with_name("manifest") / "schema.json").read_text())
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from capsule.keras_compat.facts import removed_from_numpy, same_family
 from capsule.manifest import Manifest
 from capsule.verdict import QUESTIONS, Verdict, judge
-from capsule.verdict.facts import removed_from_numpy, same_family
-from capsule.verdict.rules import findings_at_save
+from capsule.verdict.rules.functions import findings_at_save
 from tests.making import environment_with, manifest_json, manifest_with
 
 SHA = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"

@@ -1,0 +1,1 @@
+"""An artifact and its manifest, recorded or inferred, as one description."""

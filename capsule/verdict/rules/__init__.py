@@ -1,0 +1,1 @@
+"""The rules of a verdict, one room of facts each."""
