@@ -48,9 +48,11 @@ def run(*words: object, statuses: tuple[int, ...] = (0,), **variables: str) -> N
     # A habit of never keeping bytecode would slow down all but capsule's own worker.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        list(map(str, words)), capture_output=True, text=True,
+        list(map(str, words)),
+        capture_output=True,
+        text=True,
         env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
-    )  # fmt: skip
+    )
     if done.returncode not in statuses:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}")
 
@@ -105,27 +107,42 @@ def main() -> None:
 
     print(f"{'median of ' + str(args.turns):<46}{'capsule':>11} {'beside it':>11}")
     try:
-        beside("everything downloaded: build / bare uv", max(args.turns // 2, 1),
-               lambda: emptied(built), lambda: emptied(by_hand))  # fmt: skip
+        beside(
+            "everything downloaded: build / bare uv",
+            max(args.turns // 2, 1),
+            lambda: emptied(built),
+            lambda: emptied(by_hand),
+        )
         beside("nothing to download: build / bare uv", args.turns, built, by_hand)
         check = (*capsule, "--unsafe", "--check")
         cache = {"CAPSULE_CACHE": str(latest["cache"])}
         run(*check, **cache)
         plain = (latest["bare"] / "bin" / "python", "-c", PLAIN, args.model)
         run(*plain)
-        beside("warm: replay --check / a script that predicts", args.turns * 2 + 1,
-               lambda: run(*check, **cache),
-               lambda: run(*plain))  # fmt: skip
+        beside(
+            "warm: replay --check / a script that predicts",
+            args.turns * 2 + 1,
+            lambda: run(*check, **cache),
+            lambda: run(*plain),
+        )
         if args.mlflow is not None:
             logged = work / "logged"
             run(args.mlflow, "-c", MLFLOW_SAVE, args.model, logged, pins)
             beside(
-                "warm: replay --check / mlflow predict by uv", 1,
+                "warm: replay --check / mlflow predict by uv",
+                1,
                 lambda: run(*check, **cache),
                 # Its end is no matter: it may not load what it rebuilt the environment for.
-                lambda: run(args.mlflow, "-c", MLFLOW_PREDICT, logged, args.model, statuses=(0, 1),
-                            PATH=f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"),
-            )  # fmt: skip
+                lambda: run(
+                    args.mlflow,
+                    "-c",
+                    MLFLOW_PREDICT,
+                    logged,
+                    args.model,
+                    statuses=(0, 1),
+                    PATH=f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}",
+                ),
+            )
         beside("nothing to download: by uv / by pip-tools", 1, built, lambda: built("pip-tools"))
     finally:
         shutil.rmtree(work)

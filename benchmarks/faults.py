@@ -21,8 +21,14 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-NAMES = {"six": "1.16.0", "idna": "3.7", "certifi": "2024.2.2", "packaging": "24.0",
-         "urllib3": "2.2.1", "attrs": "23.2.0"}  # fmt: skip
+NAMES = {
+    "six": "1.16.0",
+    "idna": "3.7",
+    "certifi": "2024.2.2",
+    "packaging": "24.0",
+    "urllib3": "2.2.1",
+    "attrs": "23.2.0",
+}
 BUILD = f"""
 import subprocess, sys
 sys.path.insert(0, {str(PROJECT)!r})
@@ -53,8 +59,13 @@ sys.exit(0 if done.returncode == 0 else 9)
 
 def started(cache: Path) -> subprocess.Popen[str]:
     inner = {**os.environ, "CAPSULE_CACHE": str(cache)}
-    return subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE, text=True,
-                            start_new_session=True, env=inner)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILD],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=inner,
+    )
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -113,8 +124,9 @@ def together(cache: Path, count: int) -> int:
 
 def with_tmpfs(size: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)],
-                   check=True)  # fmt: skip
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)], check=True
+    )
     return folder
 
 
@@ -169,10 +181,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     asked = parser.parse_args()
     cache = Path(tempfile.mkdtemp(prefix="faults-"))
-    results = {f"{asked.kills} kills": kills(cache, asked.kills),
-               "20 at once": together(cache, 20), "clock changes": clocks(cache)}  # fmt: skip
-    left = [one.name for one in (cache / "environments").iterdir()
-            if len(one.name) != 20 and one.suffix != ".lock"]  # fmt: skip
+    results = {
+        f"{asked.kills} kills": kills(cache, asked.kills),
+        "20 at once": together(cache, 20),
+        "clock changes": clocks(cache),
+    }
+    left = [
+        one.name
+        for one in (cache / "environments").iterdir()
+        if len(one.name) != 20 and one.suffix != ".lock"
+    ]
     results["left behind"] = len(left)
     if os.geteuid() == 0:
         results["full disk"] = full_disk()

@@ -47,8 +47,16 @@ with atheris.instrument_imports(include=["capsule"]) if GUIDED else contextlib.n
 from tests.interpreters.samples import SOURCES  # noqa: E402
 
 MEMORY = 256 * 1024 * 1024
-FORBIDDEN = {"exec", "marshal.loads", "pickle.find_class", "subprocess.Popen", "os.system",
-             "ctypes.dlopen", "socket.connect", "import"}  # fmt: skip
+FORBIDDEN = {
+    "exec",
+    "marshal.loads",
+    "pickle.find_class",
+    "subprocess.Popen",
+    "os.system",
+    "ctypes.dlopen",
+    "socket.connect",
+    "import",
+}
 Read = Callable[[bytes], None]
 
 
@@ -82,9 +90,11 @@ def marshalled() -> Iterator[bytes]:
             continue
         seen.add(minor)
         done = subprocess.run(
-            [str(path), "-W", "ignore", str(compiling)], input=json.dumps(SOURCES) + "\n",
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [str(path), "-W", "ignore", str(compiling)],
+            input=json.dumps(SOURCES) + "\n",
+            capture_output=True,
+            text=True,
+        )
         for one in json.loads(done.stdout) if done.returncode == 0 else ():
             if one is not None:
                 yield base64.b64decode(one)
@@ -95,8 +105,10 @@ def configurations(codes: list[bytes]) -> Iterator[bytes]:
     for code in codes[::7]:
         listed = base64.b64encode(code).decode() + "\n"
         raw = code.decode("raw_unicode_escape")
-        three = {"class_name": "__lambda__",
-                 "config": {"code": listed, "defaults": None, "closure": None}}  # fmt: skip
+        three = {
+            "class_name": "__lambda__",
+            "config": {"code": listed, "defaults": None, "closure": None},
+        }
         for function, more in (
             (raw, {"function_type": "lambda"}),
             ([listed, None, None], {"function_type": "lambda", "output_shape": [4]}),
@@ -108,13 +120,25 @@ def configurations(codes: list[bytes]) -> Iterator[bytes]:
                 "inbound_nodes": [[["x", 0, 0, {}]]],
                 "config": {"name": "a", "function": function, "arguments": {}, **more},
             }
-            start = {"name": "x", "class_name": "InputLayer", "inbound_nodes": [],
-                     "config": {"batch_input_shape": [None, 4], "name": "x"}}  # fmt: skip
+            start = {
+                "name": "x",
+                "class_name": "InputLayer",
+                "inbound_nodes": [],
+                "config": {"batch_input_shape": [None, 4], "name": "x"},
+            }
             yield json.dumps(
-                {"class_name": "Model", "keras_version": "2.2.4", "backend": "tensorflow",
-                 "config": {"name": "m", "layers": [start, layer],
-                            "input_layers": [["x", 0, 0]], "output_layers": [["a", 0, 0]]}}
-            ).encode()  # fmt: skip
+                {
+                    "class_name": "Model",
+                    "keras_version": "2.2.4",
+                    "backend": "tensorflow",
+                    "config": {
+                        "name": "m",
+                        "layers": [start, layer],
+                        "input_layers": [["x", 0, 0]],
+                        "output_layers": [["a", 0, 0]],
+                    },
+                }
+            ).encode()
 
 
 def archives(configs: list[bytes]) -> Iterator[bytes]:

@@ -88,8 +88,10 @@ def environment_read():
     started = time.perf_counter()
     found = read_distributions(paths)
     spent = (time.perf_counter() - started) * 1000
-    print(f"environment: {len(found)} distributions in {spent:.0f} ms,"
-          f" {spent / len(found):.2f} ms each; read once a process")  # fmt: skip
+    print(
+        f"environment: {len(found)} distributions in {spent:.0f} ms,"
+        f" {spent / len(found):.2f} ms each; read once a process"
+    )
 
 
 def one_model(name, model, folder, runs):
@@ -121,13 +123,19 @@ def one_model(name, model, folder, runs):
     own = got["capture with digest"] - got["digest"]
     print(f"\n{name}: {os.path.getsize(path) / 1e6:.1f} MB, model.save {plain:.1f} ms")
     print(f"  first save of a process   {first:8.1f} ms")
-    print(f"  later saves               {got['capsule.save, later']:8.1f} ms  "
-          f"{got['capsule.save, later'] / plain:.2f} × model.save")  # fmt: skip
+    print(
+        f"  later saves               {got['capsule.save, later']:8.1f} ms  "
+        f"{got['capsule.save, later'] / plain:.2f} × model.save"
+    )
     print(f"  capture and sidecar       {own:8.1f} ms  {own / plain:.2f} × model.save")
-    print(f"  digest                    {got['digest']:8.1f} ms  "
-          f"{got['digest'] / got['hashing the file']:.2f} × hashing the file")  # fmt: skip
-    print(f"  probe                     {got['probe']:8.1f} ms  "
-          f"{got['probe'] / got['model(x)']:.2f} × one model(x)")  # fmt: skip
+    print(
+        f"  digest                    {got['digest']:8.1f} ms  "
+        f"{got['digest'] / got['hashing the file']:.2f} × hashing the file"
+    )
+    print(
+        f"  probe                     {got['probe']:8.1f} ms  "
+        f"{got['probe'] / got['model(x)']:.2f} × one model(x)"
+    )
 
 
 def growth():
@@ -165,8 +173,10 @@ def with_mlflow(model, folder):
     path = str(folder / "m.keras")
     plain = timed(lambda: model.save(path), 5)
     own = timed(lambda: capsule.save(model, path), 5)
-    print(f"\nmlflow {mlflow.__version__}, the tiny model; model.save {plain:.1f} ms,"
-          f" capsule.save {own:.1f} ms ({own / plain:.1f} ×)")  # fmt: skip
+    print(
+        f"\nmlflow {mlflow.__version__}, the tiny model; model.save {plain:.1f} ms,"
+        f" capsule.save {own:.1f} ms ({own / plain:.1f} ×)"
+    )
     for name, given in (("given", ["tensorflow"]), ("inferred", None)):
         target = str(folder / f"mlflow-{name}")
         try:
@@ -176,8 +186,10 @@ def with_mlflow(model, folder):
                 ),
                 1,
             )
-            print(f"  requirements {name}: {spent:.0f} ms, {spent / plain:.0f} × model.save,"
-                  f" {spent / own:.0f} × capsule.save")  # fmt: skip
+            print(
+                f"  requirements {name}: {spent:.0f} ms, {spent / plain:.0f} × model.save,"
+                f" {spent / own:.0f} × capsule.save"
+            )
         except Exception as error:  # noqa: BLE001 - whatever it raises is the result
             print(f"  requirements {name}: {type(error).__name__}: {str(error)[:200]}")
 

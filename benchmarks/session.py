@@ -45,14 +45,18 @@ def main() -> None:
     small, large = np.ones((1, 256), "float32"), np.ones((BATCH, 256), "float32")
     with capsule.replay(path, safe_mode=False) as remote:
         np.testing.assert_allclose(remote(small), model(small), rtol=1e-5)
-        here, there = medians(200, lambda: np.asarray(model(small, training=False)),
-                              lambda: remote(small))  # fmt: skip
-        print(f"smallest call: {here * 1e3:.2f} ms here, {there * 1e3:.2f} ms there:"
-              f" {(there - here) * 1e3:.2f} ms over")  # fmt: skip
         here, there = medians(
-            5, lambda: model.predict(large, batch_size=4096, verbose=0),
+            200, lambda: np.asarray(model(small, training=False)), lambda: remote(small)
+        )
+        print(
+            f"smallest call: {here * 1e3:.2f} ms here, {there * 1e3:.2f} ms there:"
+            f" {(there - here) * 1e3:.2f} ms over"
+        )
+        here, there = medians(
+            5,
+            lambda: model.predict(large, batch_size=4096, verbose=0),
             lambda: remote.predict(large, batch_size=4096),
-        )  # fmt: skip
+        )
         print(f"predict on 100 MB: {here:.2f} s here, {there:.2f} s there: {there / here:.2f}x")
 
 

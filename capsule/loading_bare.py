@@ -54,9 +54,13 @@ def load_bare(
     aliases = aliases_here(inspection, set(bind))
     made = inferred(inspection, artifact, bind=bind, aliases=aliases)
     plan = make_plan(
-        artifact, made, safe_mode=safe_mode, trust=trust, keras=keras,
+        artifact,
+        made,
+        safe_mode=safe_mode,
+        trust=trust,
+        keras=keras,
         build=what_to_build(inspection, artifact, environment),
-    )  # fmt: skip
+    )
     try:
         model = keras_adapter.load_model(
             plan.to_json(), os.fspath(path), dict(custom_objects), {"compile": False}, dict(bind)
@@ -72,8 +76,9 @@ def load_bare(
         ) from error
     if aliases:
         told = ", ".join(f"{name} = {module}" for name, module in aliases.items())
-        warnings.warn(f"{path}: the file does not say what its names stand for; taken: {told}",
-                      stacklevel=3)  # fmt: skip
+        warnings.warn(
+            f"{path}: the file does not say what its names stand for; taken: {told}", stacklevel=3
+        )
     return model
 
 

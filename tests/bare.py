@@ -24,19 +24,29 @@ def keras_2_lambda(
 ) -> dict[str, Any]:
     """Return the entry of a Lambda layer as Keras 2 writes it."""
     return {
-        "class_name": "Lambda", "name": name, "inbound_nodes": [[["x", 0, 0, {}]]],
-        "config": {"name": name, "function": [encoded(function), None, None],
-                   "function_type": "lambda", "module": "__main__", "arguments": {}, **more},
-    }  # fmt: skip
+        "class_name": "Lambda",
+        "name": name,
+        "inbound_nodes": [[["x", 0, 0, {}]]],
+        "config": {
+            "name": name,
+            "function": [encoded(function), None, None],
+            "function_type": "lambda",
+            "module": "__main__",
+            "arguments": {},
+            **more,
+        },
+    }
 
 
 def keras_3_lambda(function: Callable[..., Any], name: str = "lam") -> dict[str, Any]:
     """Return the entry of a Lambda layer as Keras 3 writes it."""
     held = {"code": encoded(function), "defaults": None, "closure": None}
     return {
-        "module": "keras.layers", "class_name": "Lambda", "registered_name": None,
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
         "config": {"name": name, "function": {"class_name": "__lambda__", "config": held}},
-    }  # fmt: skip
+    }
 
 
 def model_of(*layers: dict[str, Any]) -> dict[str, Any]:

@@ -42,9 +42,13 @@ class Installed:
         """Run this environment's Python in a fresh process."""
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
         done = subprocess.run(
-            [self.python, *words], capture_output=True, text=True, cwd=cwd, env=environment,
+            [self.python, *words],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=environment,
             timeout=600,
-        )  # fmt: skip
+        )
         assert not check or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done
 
@@ -73,11 +77,19 @@ def _made(folder: Path, minor: str, requirements: tuple[str, ...]) -> Path:
     from uv import find_uv_bin
 
     uv = find_uv_bin()
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", str(found.path), str(folder)],
-                   check=True)  # fmt: skip
+    subprocess.run(
+        [uv, "venv", "--quiet", "--clear", "--python", str(found.path), str(folder)], check=True
+    )
     # Compiled at once: many short processes start in it, and some machines keep no bytecode.
-    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python",
-               str(folder / "bin" / "python")]  # fmt: skip
+    install = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        str(folder / "bin" / "python"),
+    ]
     subprocess.run([*install, *requirements], check=True)
     # Apart from the first: capsule's own requirements must not move the framework's.
     subprocess.run([*install, "--editable", str(PROJECT)], check=True)

@@ -20,41 +20,70 @@ _MANIFEST: dict[str, Any] = {
     "python": {"implementation": "cpython", "version": "3.11.7", "magic": 3495, "abi": "cp311"},
     "platform": {"system": "Linux", "machine": "x86_64", "libc": ["glibc", "2.36"]},
     "keras": {
-        "module": "keras", "version": "3.15.1", "distribution": "keras", "backend": "tensorflow",
-        "backend_version": "2.21.0", "backend_distribution": "tensorflow-cpu",
+        "module": "keras",
+        "version": "3.15.1",
+        "distribution": "keras",
+        "backend": "tensorflow",
+        "backend_version": "2.21.0",
+        "backend_distribution": "tensorflow-cpu",
     },
     "settings": {
-        "floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last",
+        "floatx": "float32",
+        "epsilon": 1e-07,
+        "image_data_format": "channels_last",
         "dtype_policy": "float32",
     },
     "environment_variables": {},
     "distributions": [
-        {"name": name, "version": version, "requires": ["numpy"] if name == "keras" else [],
-         "direct_url": None, "installer": "uv"}
+        {
+            "name": name,
+            "version": version,
+            "requires": ["numpy"] if name == "keras" else [],
+            "direct_url": None,
+            "installer": "uv",
+        }
         for name, version in VERSIONS.items()
     ],
     "functions": [
         {
-            "where": ["lambda"], "role": "function", "name": "<lambda>", "encoding": "keras3",
-            "key": "sha256:1", "code_sha256": "b" * 64, "defaults": False, "closure": False,
-            "module": None, "node": "__main__:<lambda>",
+            "where": ["lambda"],
+            "role": "function",
+            "name": "<lambda>",
+            "encoding": "keras3",
+            "key": "sha256:1",
+            "code_sha256": "b" * 64,
+            "defaults": False,
+            "closure": False,
+            "module": None,
+            "node": "__main__:<lambda>",
         }
     ],
     "nodes": {
         "__main__:<lambda>": {
-            "kind": "lambda", "module": "__main__", "qualname": "<lambda>",
-            "namespace": "__main__", "origin": "main", "file": "train.py", "line": 4,
+            "kind": "lambda",
+            "module": "__main__",
+            "qualname": "<lambda>",
+            "namespace": "__main__",
+            "origin": "main",
+            "file": "train.py",
+            "line": 4,
             "source": "lambda x: np.tanh(x)",
             "code": {"sha256": "c" * 64, "magic": 3495, "base64": None},
             "names": [{"name": "np", "how": "global", "to": "numpy", "attributes": ["tanh"]}],
         },
-        "numpy": {"kind": "module", "origin": "distribution", "distribution": "numpy",
-                  "names": []},
+        "numpy": {"kind": "module", "origin": "distribution", "distribution": "numpy", "names": []},
     },
     "model": {
-        "class_name": "Sequential", "unbuilt": [], "stateful": [], "custom": [],
-        "losses": [], "metrics": [], "arguments": [], "adapted": [],
-        "operations": [], "doubts": [],
+        "class_name": "Sequential",
+        "unbuilt": [],
+        "stateful": [],
+        "custom": [],
+        "losses": [],
+        "metrics": [],
+        "arguments": [],
+        "adapted": [],
+        "operations": [],
+        "doubts": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
     },
@@ -65,7 +94,7 @@ _MANIFEST: dict[str, Any] = {
         "skipped": None,
     },
     "problems": [],
-}  # fmt: skip
+}
 
 
 def manifest_json() -> dict[str, Any]:
@@ -85,9 +114,12 @@ def manifest_with(**parts: Any) -> Manifest:
 
 
 def environment_with(
-    python: str = "3.11.7", magic: int = 3495, settings: dict[str, Any] | None = None,
-    machine: str = "x86_64", **versions: str | None,
-) -> Environment:  # fmt: skip
+    python: str = "3.11.7",
+    magic: int = 3495,
+    settings: dict[str, Any] | None = None,
+    machine: str = "x86_64",
+    **versions: str | None,
+) -> Environment:
     """Return an environment like the sidecar's but for what is named (underscores as hyphens)."""
     installed = dict(VERSIONS)
     for name, version in versions.items():

@@ -13,8 +13,10 @@ PROJECT = Path(__file__).parent.parent
 def test_help_in_the_readme_is_what_the_command_prints() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "capsule", "--help"],
-        capture_output=True, text=True, env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
+    )
     text = (PROJECT / "README.md").read_text()
     assert done.stdout.strip() in text
 

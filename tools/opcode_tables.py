@@ -14,19 +14,44 @@ import sys
 
 TABLE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-    "capsule", "bytecode", "opcodes.json",
-)  # fmt: skip
+    "capsule",
+    "bytecode",
+    "opcodes.json",
+)
 
 # What 3.6 brought, and what it took away: name and number.
-NEW_IN_36 = ("SETUP_ANNOTATIONS", "STORE_ANNOTATION", "CALL_FUNCTION_EX", "FORMAT_VALUE",
-             "BUILD_CONST_KEY_MAP", "BUILD_STRING", "BUILD_TUPLE_UNPACK_WITH_CALL")  # fmt: skip
-GONE_IN_36 = {"MAKE_CLOSURE": 134, "CALL_FUNCTION_VAR": 140, "CALL_FUNCTION_KW": 141,
-              "CALL_FUNCTION_VAR_KW": 142}  # fmt: skip
-NEW_IN_35 = ("GET_AITER", "GET_ANEXT", "BEFORE_ASYNC_WITH", "BINARY_MATRIX_MULTIPLY",
-             "INPLACE_MATRIX_MULTIPLY", "GET_YIELD_FROM_ITER", "GET_AWAITABLE",
-             "WITH_CLEANUP_START", "WITH_CLEANUP_FINISH", "BUILD_LIST_UNPACK", "BUILD_MAP_UNPACK",
-             "BUILD_MAP_UNPACK_WITH_CALL", "BUILD_TUPLE_UNPACK", "BUILD_SET_UNPACK",
-             "SETUP_ASYNC_WITH")  # fmt: skip
+NEW_IN_36 = (
+    "SETUP_ANNOTATIONS",
+    "STORE_ANNOTATION",
+    "CALL_FUNCTION_EX",
+    "FORMAT_VALUE",
+    "BUILD_CONST_KEY_MAP",
+    "BUILD_STRING",
+    "BUILD_TUPLE_UNPACK_WITH_CALL",
+)
+GONE_IN_36 = {
+    "MAKE_CLOSURE": 134,
+    "CALL_FUNCTION_VAR": 140,
+    "CALL_FUNCTION_KW": 141,
+    "CALL_FUNCTION_VAR_KW": 142,
+}
+NEW_IN_35 = (
+    "GET_AITER",
+    "GET_ANEXT",
+    "BEFORE_ASYNC_WITH",
+    "BINARY_MATRIX_MULTIPLY",
+    "INPLACE_MATRIX_MULTIPLY",
+    "GET_YIELD_FROM_ITER",
+    "GET_AWAITABLE",
+    "WITH_CLEANUP_START",
+    "WITH_CLEANUP_FINISH",
+    "BUILD_LIST_UNPACK",
+    "BUILD_MAP_UNPACK",
+    "BUILD_MAP_UNPACK_WITH_CALL",
+    "BUILD_TUPLE_UNPACK",
+    "BUILD_SET_UNPACK",
+    "SETUP_ASYNC_WITH",
+)
 GONE_IN_35 = {"STORE_MAP": 54, "WITH_CLEANUP": 81}
 
 

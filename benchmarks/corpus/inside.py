@@ -64,8 +64,11 @@ def main() -> None:
         inputs = random_inputs(shapes_of(model.input_shape))
         made = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
         outputs = made if isinstance(made, (list, tuple)) else [made]
-        told = {"alive": True, "outputs": [list(np.shape(one)) for one in outputs],
-                "finite": bool(all(np.isfinite(one).all() for one in outputs))}  # fmt: skip
+        told = {
+            "alive": True,
+            "outputs": [list(np.shape(one)) for one in outputs],
+            "finite": bool(all(np.isfinite(one).all() for one in outputs)),
+        }
         if way == "replay":
             model.close()
     except Exception as error:

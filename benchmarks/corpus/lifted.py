@@ -42,9 +42,11 @@ def interpreters() -> dict[str, Path]:
 def compiled(python: Path, text: str, free: tuple[str, ...]) -> bytes | None:
     """Return the code of the function *text*, as that Python compiles it."""
     done = subprocess.run(
-        [str(python), "-W", "ignore", str(COMPILING)], capture_output=True, text=True,
+        [str(python), "-W", "ignore", str(COMPILING)],
+        capture_output=True,
+        text=True,
         input=json.dumps([[text, list(free)]]) + "\n",
-    )  # fmt: skip
+    )
     (answer,) = json.loads(done.stdout)
     return None if answer is None else base64.b64decode(answer)
 

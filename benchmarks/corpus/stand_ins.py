@@ -52,7 +52,7 @@ class Conv2DMod(keras.layers.Layer):
             "activity_regularizer",
             "kernel_constraint",
         ):
-            options.pop(name, None)  # fmt: skip
+            options.pop(name, None)
         super().__init__(**options)
         self.filters, self.kernel_size, self.demod = filters, tuple(kernel_size), demod
 

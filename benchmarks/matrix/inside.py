@@ -67,8 +67,14 @@ def load(how, folders, results, flavor):
             control = {path for path in files if path.stem.startswith("control")}
             tasks = [(how, path) for path in files if how == "plain" or path not in control]
             for (how, path), (outcome, told) in outcomes(keras, tasks):
-                row = {"save": Path(folder).name, "case": path.stem, "format": path.suffix[1:],
-                       "how": how, "outcome": outcome, "error": told}  # fmt: skip
+                row = {
+                    "save": Path(folder).name,
+                    "case": path.stem,
+                    "format": path.suffix[1:],
+                    "how": how,
+                    "outcome": outcome,
+                    "error": told,
+                }
                 out.write(json.dumps(row, sort_keys=True) + "\n")
             out.flush()
 

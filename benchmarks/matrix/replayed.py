@@ -68,8 +68,9 @@ def replay(path, results):
             started = time.monotonic()
             try:
                 sources = by_hand if "torch" in row["environment"] else None
-                with capsule.replay(file, safe_mode=False, timeout=300, **given,
-                                    sources=sources) as model:  # fmt: skip
+                with capsule.replay(
+                    file, safe_mode=False, timeout=300, **given, sources=sources
+                ) as model:
                     y = np.asarray(model.predict(stored["x0"]))
                 same = y.shape == stored["y"].shape
                 same = same and np.allclose(y, stored["y"], rtol=1e-4, atol=1e-5)
@@ -139,9 +140,14 @@ def main():
                 chosen = found if args.every_format else [found[(number + place) % len(found)]]
                 for path, sidecar in chosen:
                     listed[version].append(
-                        {"environment": name, "case": case, "format": path.suffix[1:],
-                         "path": str(path), "sidecar": sidecar}
-                    )  # fmt: skip
+                        {
+                            "environment": name,
+                            "case": case,
+                            "format": path.suffix[1:],
+                            "path": str(path),
+                            "sidecar": sidecar,
+                        }
+                    )
     if "run" in args.steps:
         running = []
         for version, rows in listed.items():

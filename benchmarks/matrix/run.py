@@ -103,16 +103,23 @@ def start_load(name, spec, python, saved, work, how):
     elsewhere = work / "empty"
     elsewhere.mkdir(exist_ok=True)
     return subprocess.Popen(
-        list(map(str, command)), stdout=log, stderr=log, env=clean(spec["environment"]),
+        list(map(str, command)),
+        stdout=log,
+        stderr=log,
+        env=clean(spec["environment"]),
         cwd=elsewhere,
-    )  # fmt: skip
+    )
 
 
 def run(command, variables=None, log=None, cwd=None):
     subprocess.run(
-        list(map(str, command)), check=True, env=clean(variables or {}), cwd=cwd,
-        stdout=log, stderr=log and subprocess.STDOUT,
-    )  # fmt: skip
+        list(map(str, command)),
+        check=True,
+        env=clean(variables or {}),
+        cwd=cwd,
+        stdout=log,
+        stderr=log and subprocess.STDOUT,
+    )
 
 
 def clean(variables):

@@ -161,8 +161,16 @@ def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried |
     config = data.get("config")
     if data.get("class_name") == "__lambda__" and isinstance(config, dict):
         if isinstance(config.get("code"), str):
-            return Carried(where, role, "<lambda>", "keras3", config["code"],
-                           config.get("defaults"), config.get("closure"), None)  # fmt: skip
+            return Carried(
+                where,
+                role,
+                "<lambda>",
+                "keras3",
+                config["code"],
+                config.get("defaults"),
+                config.get("closure"),
+                None,
+            )
         value = config.get("value")
         if isinstance(value, list):
             return _listed(value, where, role, None)

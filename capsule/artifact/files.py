@@ -170,9 +170,18 @@ def artifact_of(path: Path, form: str, size: int, sha256: str, told: Contents) -
     if form == "keras-h5" and told.config is None:
         form = "weights-h5"
     return Artifact(
-        path, form, size, sha256, told.config, told.training, told.keras_version, told.backend,
-        told.judged, told.weights, told.notes,
-    )  # fmt: skip
+        path,
+        form,
+        size,
+        sha256,
+        told.config,
+        told.training,
+        told.keras_version,
+        told.backend,
+        told.judged,
+        told.weights,
+        told.notes,
+    )
 
 
 def contents_of(path: Path, form: str, *, weights_alone: bool = False) -> Contents:

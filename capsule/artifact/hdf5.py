@@ -81,8 +81,9 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
 
 def _is_weights(file: Any, attributes: Any) -> bool:
     """Tell weights without a model: of Keras 1 and 2 by an attribute, of Keras 3 by groups."""
-    return "layer_names" in attributes or bool({"layers", "_layer_checkpoint_dependencies"}
-                                               & set(file.keys()))  # fmt: skip
+    return "layer_names" in attributes or bool(
+        {"layers", "_layer_checkpoint_dependencies"} & set(file.keys())
+    )
 
 
 def _links(path: Path) -> Iterator[tuple[str, str]]:

@@ -28,8 +28,14 @@ def read_zip(path: Path) -> Contents:
             notes = tuple(_notes(archive))
             config = _member(archive, path, "config.json")
             metadata = _member(archive, path, "metadata.json")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError,
-            NotImplementedError) as error:  # fmt: skip
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
         raise ArtifactError(
             f"{path} is a damaged archive ({error}); copy or save it again"
         ) from None

@@ -119,8 +119,17 @@ def _forked(job: str, path: Path, options: dict[str, Any]) -> tuple[bytes, str |
 def _started(job: str, path: Path, options: dict[str, Any]) -> tuple[bytes, str | None] | None:
     """Do *job* in a Python of its own; return its answer and how it died, None if late."""
     request = json.dumps({"path": os.fspath(path), "options": options})
-    command = [sys.executable, "-I", "-S", "-c", _START, os.pathsep,
-               os.pathsep.join(filter(None, sys.path)), job, request]  # fmt: skip
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        _START,
+        os.pathsep,
+        os.pathsep.join(filter(None, sys.path)),
+        job,
+        request,
+    ]
     inner = {**os.environ, **_ONE_THREAD}
     try:
         done = subprocess.run(
@@ -155,14 +164,20 @@ def _answered(job: str, path: Path, options: dict[str, Any]) -> bytes:
         told = {"kind": type(error).__name__, "message": error.message, "code": error.code}
         result = {"error": told}
     except MemoryError:
-        told = {"kind": "ArtifactError", "code": "reader-died",
-                "message": f"{path} ended the process that read it (out of memory); it is damaged"
-                " or hostile: don't load it"}  # fmt: skip
+        told = {
+            "kind": "ArtifactError",
+            "code": "reader-died",
+            "message": f"{path} ended the process that read it (out of memory); it is damaged"
+            " or hostile: don't load it",
+        }
         result = {"error": told}
     except Exception as error:  # noqa: BLE001 - what was not foreseen ends the child, not capsule
-        told = {"kind": "ArtifactError", "code": "reader-died",
-                "message": f"{path} could not be read ({type(error).__name__}:"
-                f" {str(error)[:120]}); it may be damaged or hostile: don't load it"}  # fmt: skip
+        told = {
+            "kind": "ArtifactError",
+            "code": "reader-died",
+            "message": f"{path} could not be read ({type(error).__name__}:"
+            f" {str(error)[:120]}); it may be damaged or hostile: don't load it",
+        }
         result = {"error": told}
     return json.dumps(result).encode("utf-8")
 
@@ -172,8 +187,11 @@ def _limit() -> None:
         import resource
     except ImportError:  # Windows: the time alone is limited, from outside
         return
-    for kind, wanted in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, SECONDS),
-                         (resource.RLIMIT_CORE, 0)):  # fmt: skip
+    for kind, wanted in (
+        (resource.RLIMIT_DATA, MEMORY),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
         hard = resource.getrlimit(kind)[1]
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (limit, hard))

@@ -21,10 +21,16 @@ METADATA_LIMIT = 64 * 1024 * 1024
 
 # Operations that do more than compute: what a graph may do to the machine that serves it.
 _REACHING = {
-    "ReadFile": "reads files", "WriteFile": "writes files", "MatchingFiles": "looks for files",
-    "PyFunc": "calls Python", "PyFuncStateless": "calls Python", "EagerPyFunc": "calls Python",
-    "PrintV2": "prints", "Save": "writes files", "DebugIdentity": "writes files",
-}  # fmt: skip
+    "ReadFile": "reads files",
+    "WriteFile": "writes files",
+    "MatchingFiles": "looks for files",
+    "PyFunc": "calls Python",
+    "PyFuncStateless": "calls Python",
+    "EagerPyFunc": "calls Python",
+    "PrintV2": "prints",
+    "Save": "writes files",
+    "DebugIdentity": "writes files",
+}
 
 
 def identify_folder(folder: Path) -> tuple[str, int, str]:

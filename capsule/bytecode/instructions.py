@@ -13,27 +13,95 @@ from capsule.bytecode.lines import lines_of
 from capsule.bytecode.opcodes import Table
 from capsule.bytecode.unmarshal import Raw
 
-_COMPARISONS = ("<", "<=", "==", "!=", ">", ">=", "in", "not in", "is", "is not",
-                "exception match", "BAD")  # fmt: skip
-_LOCAL = {"LOAD_FAST", "STORE_FAST", "DELETE_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR",
-          "LOAD_FAST_BORROW"}  # fmt: skip
-_PAIR = {"LOAD_FAST_LOAD_FAST", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST",
-         "LOAD_FAST_BORROW_LOAD_FAST_BORROW"}  # fmt: skip
-_CELL = {"LOAD_CLOSURE", "LOAD_DEREF", "STORE_DEREF", "DELETE_DEREF", "LOAD_CLASSDEREF",
-         "MAKE_CELL", "LOAD_FROM_DICT_OR_DEREF"}  # fmt: skip
-_NAMED = {"LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL",
-          "LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR", "LOAD_METHOD", "IMPORT_NAME", "IMPORT_FROM",
-          "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_ANNOTATION"}  # fmt: skip
+_COMPARISONS = (
+    "<",
+    "<=",
+    "==",
+    "!=",
+    ">",
+    ">=",
+    "in",
+    "not in",
+    "is",
+    "is not",
+    "exception match",
+    "BAD",
+)
+_LOCAL = {
+    "LOAD_FAST",
+    "STORE_FAST",
+    "DELETE_FAST",
+    "LOAD_FAST_CHECK",
+    "LOAD_FAST_AND_CLEAR",
+    "LOAD_FAST_BORROW",
+}
+_PAIR = {
+    "LOAD_FAST_LOAD_FAST",
+    "STORE_FAST_LOAD_FAST",
+    "STORE_FAST_STORE_FAST",
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
+}
+_CELL = {
+    "LOAD_CLOSURE",
+    "LOAD_DEREF",
+    "STORE_DEREF",
+    "DELETE_DEREF",
+    "LOAD_CLASSDEREF",
+    "MAKE_CELL",
+    "LOAD_FROM_DICT_OR_DEREF",
+}
+_NAMED = {
+    "LOAD_NAME",
+    "STORE_NAME",
+    "DELETE_NAME",
+    "LOAD_GLOBAL",
+    "STORE_GLOBAL",
+    "DELETE_GLOBAL",
+    "LOAD_ATTR",
+    "STORE_ATTR",
+    "DELETE_ATTR",
+    "LOAD_METHOD",
+    "IMPORT_NAME",
+    "IMPORT_FROM",
+    "LOAD_SUPER_ATTR",
+    "LOAD_FROM_DICT_OR_GLOBALS",
+    "STORE_ANNOTATION",
+}
 _CONSTANT = {"LOAD_CONST", "RETURN_CONST", "KW_NAMES"}
-_ABSOLUTE = {"JUMP_ABSOLUTE", "POP_JUMP_IF_FALSE", "POP_JUMP_IF_TRUE", "JUMP_IF_FALSE_OR_POP",
-             "JUMP_IF_TRUE_OR_POP", "CONTINUE_LOOP", "JUMP_IF_NOT_EXC_MATCH"}  # fmt: skip
-_FORWARD = {"JUMP_FORWARD", "FOR_ITER", "SETUP_LOOP", "SETUP_EXCEPT", "SETUP_FINALLY",
-            "SETUP_WITH", "SETUP_ASYNC_WITH", "CALL_FINALLY", "SEND",
-            "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_TRUE", "POP_JUMP_FORWARD_IF_NONE",
-            "POP_JUMP_FORWARD_IF_NOT_NONE", "POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE"}  # fmt: skip
-_BACKWARD = {"JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "POP_JUMP_BACKWARD_IF_FALSE",
-             "POP_JUMP_BACKWARD_IF_TRUE", "POP_JUMP_BACKWARD_IF_NONE",
-             "POP_JUMP_BACKWARD_IF_NOT_NONE"}  # fmt: skip
+_ABSOLUTE = {
+    "JUMP_ABSOLUTE",
+    "POP_JUMP_IF_FALSE",
+    "POP_JUMP_IF_TRUE",
+    "JUMP_IF_FALSE_OR_POP",
+    "JUMP_IF_TRUE_OR_POP",
+    "CONTINUE_LOOP",
+    "JUMP_IF_NOT_EXC_MATCH",
+}
+_FORWARD = {
+    "JUMP_FORWARD",
+    "FOR_ITER",
+    "SETUP_LOOP",
+    "SETUP_EXCEPT",
+    "SETUP_FINALLY",
+    "SETUP_WITH",
+    "SETUP_ASYNC_WITH",
+    "CALL_FINALLY",
+    "SEND",
+    "POP_JUMP_FORWARD_IF_FALSE",
+    "POP_JUMP_FORWARD_IF_TRUE",
+    "POP_JUMP_FORWARD_IF_NONE",
+    "POP_JUMP_FORWARD_IF_NOT_NONE",
+    "POP_JUMP_IF_NONE",
+    "POP_JUMP_IF_NOT_NONE",
+}
+_BACKWARD = {
+    "JUMP_BACKWARD",
+    "JUMP_BACKWARD_NO_INTERRUPT",
+    "POP_JUMP_BACKWARD_IF_FALSE",
+    "POP_JUMP_BACKWARD_IF_TRUE",
+    "POP_JUMP_BACKWARD_IF_NONE",
+    "POP_JUMP_BACKWARD_IF_NOT_NONE",
+}
 _MAX_ARGUMENT = 1 << 31
 
 

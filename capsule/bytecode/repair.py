@@ -52,8 +52,11 @@ def _places(raw: Raw, table: Table) -> tuple[list[int], list[int]]:
         if name is None:
             break
         width = 2 if table.wide else 3 if table.argued(number) else 1
-        may += [raw.start + place for place in range(at + 1, min(at + width, len(code)))
-                if code[place] == SLASH]  # fmt: skip
+        may += [
+            raw.start + place
+            for place in range(at + 1, min(at + width, len(code)))
+            if code[place] == SLASH
+        ]
         at += width + 2 * table.caches.get(name, 0)
     for inner in raw.nested:
         inner_must, inner_may = _places(inner, table)

@@ -261,10 +261,27 @@ class _Reader:
         if local_count not in (-1, len(variables)) or arguments + keyword > len(variables):
             raise MarshalError("arguments and variables differ in number")
         return Raw(
-            self.layout, name, qualname, filename, first_line, flags, arguments, positional,
-            keyword, stack, variables, free, cells, kinds, names, constants, code, lines,
-            exceptions, start,
-        )  # fmt: skip
+            self.layout,
+            name,
+            qualname,
+            filename,
+            first_line,
+            flags,
+            arguments,
+            positional,
+            keyword,
+            stack,
+            variables,
+            free,
+            cells,
+            kinds,
+            names,
+            constants,
+            code,
+            lines,
+            exceptions,
+            start,
+        )
 
 
 _UNFINISHED = object()

@@ -106,9 +106,13 @@ def resolved(expression: ast.expr, scope: dict[str, Any]) -> Any:
 
 
 def difference(
-    kind: type, node: ast.ClassDef, made: CodeType, filename: str, scope: dict[str, Any],
+    kind: type,
+    node: ast.ClassDef,
+    made: CodeType,
+    filename: str,
+    scope: dict[str, Any],
     around: frozenset[str],
-) -> str | None:  # fmt: skip
+) -> str | None:
     """Return in what *kind* is not what *node* makes, in words; None if nothing is.
 
     *made* is the code of the class statement, *around* the local names that stood around

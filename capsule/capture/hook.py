@@ -59,9 +59,14 @@ _told: set[str] = set()
 
 
 def hook(
-    *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
-    allow: Sequence[str] = (), report: Report = print_report,
-) -> None:  # fmt: skip
+    *,
+    probe: Any = True,
+    source: bool = True,
+    values: bool = True,
+    strict: bool = False,
+    allow: Sequence[str] = (),
+    report: Report = print_report,
+) -> None:
     """Make every save of this process write a sidecar, until ``unhook()``.
 
     *probe* is True, False or inputs; *source* and *values* may be left out of the
@@ -84,9 +89,14 @@ def unhook() -> None:
 
 @contextlib.contextmanager
 def hooked(
-    *, probe: Any = True, source: bool = True, values: bool = True, strict: bool = False,
-    allow: Sequence[str] = (), report: Report = print_report,
-) -> Iterator[None]:  # fmt: skip
+    *,
+    probe: Any = True,
+    source: bool = True,
+    values: bool = True,
+    strict: bool = False,
+    allow: Sequence[str] = (),
+    report: Report = print_report,
+) -> Iterator[None]:
     """Hook for the duration of a ``with`` block; what was before is put back after it."""
     entry = (Options(probe, source, values, strict, tuple(allow)), report)
     outer = getattr(_blocks, "entry", None)
@@ -241,9 +251,16 @@ def _wrap_after(loader: Any) -> None:
 
 
 def save(
-    model: Any, path: str | os.PathLike[str], *, probe: Any = True, source: bool = True,
-    values: bool = True, strict: bool = False, allow: Sequence[str] = (), **what_keras_takes: Any,
-) -> Saved:  # fmt: skip
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    probe: Any = True,
+    source: bool = True,
+    values: bool = True,
+    strict: bool = False,
+    allow: Sequence[str] = (),
+    **what_keras_takes: Any,
+) -> Saved:
     """Save *model* at *path* as ``model.save`` does, with a sidecar beside it.
 
     *probe* may be the inputs to record, or False. Returns what was saved, with the

@@ -114,8 +114,11 @@ def _by_name(
 
     Nobody can tell such a text from one of Keras' own names.
     """
-    given = [(where, role, value) for where, layer in by_path.items()
-             for role, value in live.roles(layer)]  # fmt: skip
+    given = [
+        (where, role, value)
+        for where, layer in by_path.items()
+        for role, value in live.roles(layer)
+    ]
     for where, role, value in [*given, *(((), role, value) for role, value in compiled)]:
         if isinstance(value, FunctionType) and origins.is_users(value):
             yield where, role, _stored_name(value, texts), value

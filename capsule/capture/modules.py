@@ -42,16 +42,19 @@ def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | No
     loaded = sorted(w for w in _imports(tree, name, package) if w in known and w != name)
     brought = brought_along(vars(module))
     return Node(
-        kind="module", origin="local", package=package,
+        kind="module",
+        origin="local",
+        package=package,
         file=graph.plain.relative(getattr(module, "__file__", None)),
         source=text if graph.with_source else None,
         reason=told_state(tree, module)
-        if graph.with_source else "source text was left out as asked",
+        if graph.with_source
+        else "source text was left out as asked",
         names=(
             *(Binding(w, "import", graph.module(w, brought.get(w))) for w in loaded),
             *_set_to(graph, module),
         ),
-    )  # fmt: skip
+    )
 
 
 def _imports(tree: ast.Module, name: str, package: bool) -> set[str]:

@@ -105,9 +105,14 @@ def _specs(model: Any, facts: ModelFacts) -> list[dict[str, Any]]:
         whole = tensor.dtype.startswith(("int", "uint")) or indices
         low, high = (0, 2) if whole else (-1, 1)
         specs.append(
-            {"shape": shape, "dtype": tensor.dtype, "seed": guest.SEED + number,
-             "low": low, "high": high}
-        )  # fmt: skip
+            {
+                "shape": shape,
+                "dtype": tensor.dtype,
+                "seed": guest.SEED + number,
+                "low": low,
+                "high": high,
+            }
+        )
     return specs
 
 

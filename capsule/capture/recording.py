@@ -111,11 +111,13 @@ def record_model(
     functions = attempt(
         "the functions",
         # A SavedModel's functions are in its graph.
-        lambda: ()
-        if artifact.format == "saved-model"
-        else carried_by(model, artifact, graph, origins, attempt),
+        lambda: (
+            ()
+            if artifact.format == "saved-model"
+            else carried_by(model, artifact, graph, origins, attempt)
+        ),
         tuple(carried(found, None) for found in artifact.functions),
-    )  # fmt: skip
+    )
     nothing: tuple[DistributionFacts, ...] = ()
     read = functools.partial(_distributions, environment.paths)
     installed = attempt("the distributions", read, nothing)

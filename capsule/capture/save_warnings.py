@@ -14,8 +14,14 @@ from capsule.capture.origins import Origins
 _EVERYONES = ("name", "dtype", "trainable", "args", "kwargs")
 # Where plain Keras looks for a class by the bare name that it wrote.
 _ROOMS = (
-    "layers", "losses", "metrics", "initializers", "regularizers", "constraints", "optimizers",
-)  # fmt: skip
+    "layers",
+    "losses",
+    "metrics",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "optimizers",
+)
 
 
 def doubts(model: Any, origins: Origins, form: str) -> tuple[str, ...]:

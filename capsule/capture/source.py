@@ -110,9 +110,13 @@ class SourceFinder:
             text = _segment(parsed.lines, node, whole=True)
             bases, dropped = placed(node, kind, scope), registering(node, scope)
             made = text and _defining(
-                text, free, methods[0].__code__ if methods else None, parsed.imported,
-                bases=bases, dropped=dropped,
-            )  # fmt: skip
+                text,
+                free,
+                methods[0].__code__ if methods else None,
+                parsed.imported,
+                bases=bases,
+                dropped=dropped,
+            )
             if not text or not made:
                 continue
             wrong = difference(kind, node, made, filename, scope, around - set(free))

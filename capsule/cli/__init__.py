@@ -138,8 +138,11 @@ def verify(
         statuses.append(verdict.status(required))
         results.append(envelope.verdict_result(str(path), verdict))
         if wanted == "text":
-            lines = [text.verdict_brief(verdict)] if quiet else text.verdict_lines(
-                verdict, verbose=verbose)  # fmt: skip
+            lines = (
+                [text.verdict_brief(verdict)]
+                if quiet
+                else text.verdict_lines(verdict, verbose=verbose)
+            )
             print(text.listing(lines))
     if wanted == "json":
         print(envelope.envelope("verify", results))

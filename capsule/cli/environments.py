@@ -33,8 +33,16 @@ def listed(as_json: AsJson = False) -> None:
 
     found = kept_environments()
     if as_json:
-        print(json.dumps({"capsule": "1.0", "command": "env list",
-                          "results": [one.to_json() for one in found]}, indent=1))  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "capsule": "1.0",
+                    "command": "env list",
+                    "results": [one.to_json() for one in found],
+                },
+                indent=1,
+            )
+        )
         return
     for line in environment_lines(found):
         print(escaped(line))
@@ -48,8 +56,11 @@ def show(which: Which, as_json: AsJson = False) -> None:
 
     one = _named(which)
     if as_json:
-        print(json.dumps({"capsule": "1.0", "command": "env show",
-                          "results": [one.to_json()]}, indent=1))  # fmt: skip
+        print(
+            json.dumps(
+                {"capsule": "1.0", "command": "env show", "results": [one.to_json()]}, indent=1
+            )
+        )
         return
     for line in environment_detail(one):
         print(escaped(line))

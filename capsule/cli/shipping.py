@@ -71,9 +71,14 @@ def bundle(
     sources = Sources(index_url, tuple(find_links or ()))
     with progress_to(sys.stderr) as progress:
         made = write_bundle(
-            artifact, output, manifest=manifest, python=python, safe_mode=not unsafe,
-            sources=sources, progress=progress,
-        )  # fmt: skip
+            artifact,
+            output,
+            manifest=manifest,
+            python=python,
+            safe_mode=not unsafe,
+            sources=sources,
+            progress=progress,
+        )
     told = f"{made.wheels} wheels for Python {made.python}, {size_text(made.path.stat().st_size)}"
     print(escaped(f"{made.path}   {told}"))
 

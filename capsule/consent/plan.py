@@ -171,9 +171,14 @@ def make_plan(
                 others.append(node)
             node = like or node
         functions.append(
-            {"where": list(found.where), "role": found.role, "name": found.name,
-             "key": found.key, "node": node}
-        )  # fmt: skip
+            {
+                "where": list(found.where),
+                "role": found.role,
+                "name": found.name,
+                "key": found.key,
+                "node": node,
+            }
+        )
         planned.append(_planned(found, node, nodes))
     if artifact.format == "saved-model":
         planned.append(_graph(artifact))
@@ -205,9 +210,7 @@ def _classes(planned: list[Planned], nodes: dict[str, Node]) -> set[str]:
 
 def _graph(artifact: Artifact) -> Planned:
     """Return a SavedModel's graph as what would run: it may read and write files, too."""
-    return Planned(
-        (), "graph", "the graph", digest({"graph": artifact.sha256}), None, None, ()
-    )  # fmt: skip
+    return Planned((), "graph", "the graph", digest({"graph": artifact.sha256}), None, None, ())
 
 
 def _tensors(manifest: Manifest) -> dict[str, Any]:
@@ -234,9 +237,17 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
         held = function.name in texts or (function.where, function.role) in places
         if held or (function.role == "arguments" and set(function.where[-1:]) & passing):
             found.append(
-                Carried(function.where, function.role, function.name, function.encoding,
-                        None, None, None, function.module)
-            )  # fmt: skip
+                Carried(
+                    function.where,
+                    function.role,
+                    function.name,
+                    function.encoding,
+                    None,
+                    None,
+                    None,
+                    function.module,
+                )
+            )
     return found
 
 
@@ -258,10 +269,13 @@ def _node_of(
         name = f"{'/'.join(found.where)}:{found.role}"
         text = base64.b64encode(raw).decode("ascii")
         nodes[name] = Node(
-            kind="function", module="__main__", qualname=found.name, namespace="__main__",
+            kind="function",
+            module="__main__",
+            qualname=found.name,
+            namespace="__main__",
             reason="read from the file",
             code=Code(found.code_sha256 or "", manifest.python.magic, text),
-        )  # fmt: skip
+        )
         return name
     return None
 

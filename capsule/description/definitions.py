@@ -128,9 +128,11 @@ def giving(
         others = [other for other in modules if other != module and other in _imported(text)]
         waiting += [other for other in others if other not in waiting]
         nodes[module] = Node(
-            kind="module", origin="local", source=text,
+            kind="module",
+            origin="local",
+            source=text,
             names=tuple(Binding(other, "import", to=other) for other in others),
-        )  # fmt: skip
+        )
     return found
 
 
@@ -149,6 +151,11 @@ def class_of(name: str, place: tuple[str, str | None], nodes: dict[str, Node]) -
     module, attribute = place
     own = f"{module}:{attribute}"
     named = Binding(attribute or module, "global", to=module, attribute=attribute)
-    nodes[own] = Node(kind="function", module=module, qualname=attribute or module,
-                      origin="reference", names=(named,))  # fmt: skip
+    nodes[own] = Node(
+        kind="function",
+        module=module,
+        qualname=attribute or module,
+        origin="reference",
+        names=(named,),
+    )
     return CarriedFunction((), "class", name, "by-name", None, None, False, False, None, own)

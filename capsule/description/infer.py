@@ -40,9 +40,20 @@ from capsule.manifest import (
     PythonFacts,
 )
 
-MAGIC = {"2.7": 62211, "3.4": 3310, "3.5": 3351, "3.6": 3379, "3.7": 3394, "3.8": 3413,
-         "3.9": 3425, "3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571,
-         "3.14": 3627}  # fmt: skip
+MAGIC = {
+    "2.7": 62211,
+    "3.4": 3310,
+    "3.5": 3351,
+    "3.6": 3379,
+    "3.7": 3394,
+    "3.8": 3413,
+    "3.9": 3425,
+    "3.10": 3439,
+    "3.11": 3495,
+    "3.12": 3531,
+    "3.13": 3571,
+    "3.14": 3627,
+}
 
 
 # What `/` is in Python 2: whole numbers are divided without rest, whoever holds them.
@@ -95,11 +106,19 @@ def inferred(
             nodes[name] = _node(name, read, found.code or "", given, meant, found_in, nodes)
         functions.append(
             CarriedFunction(
-                read.where, found.role, read.name, read.encoding, read.key, read.code_sha256,
-                bool(read.defaults), bool(read.closure), read.module, name,
+                read.where,
+                found.role,
+                read.name,
+                read.encoding,
+                read.key,
+                read.code_sha256,
+                bool(read.defaults),
+                bool(read.closure),
+                read.module,
+                name,
                 read.damaged is not None,
             )
-        )  # fmt: skip
+        )
     functions += [
         class_of(name, found_in[short], nodes)
         for name in dict.fromkeys(inspection.classes)
@@ -164,16 +183,24 @@ def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None
     distribution = "keras" if release.module == "keras" else "tensorflow-cpu"
     backend = (inspection.backend or "tensorflow").lower()
     return KerasFacts(
-        release.module, release.version, distribution, backend,
+        release.module,
+        release.version,
+        distribution,
+        backend,
         release.tensorflow if backend == "tensorflow" else None,
         "tensorflow-cpu" if backend == "tensorflow" else backend,
-    )  # fmt: skip
+    )
 
 
 def _node(
-    own: str, read: FunctionRead, code: str, given: Mapping[str, Any], meant: Mapping[str, str],
-    found_in: Mapping[str, tuple[str, str | None]], nodes: dict[str, Node],
-) -> Node:  # fmt: skip
+    own: str,
+    read: FunctionRead,
+    code: str,
+    given: Mapping[str, Any],
+    meant: Mapping[str, str],
+    found_in: Mapping[str, tuple[str, str | None]],
+    nodes: dict[str, Node],
+) -> Node:
     names = [*_bindings(own, read, given, meant, found_in, nodes), *_kept(read)]
     lifted = read.source
     python = read.pythons[-1] if len(read.pythons) == 1 else ""
@@ -277,9 +304,12 @@ def _array(value: Any, dtype: Any) -> Any:
 
 
 def _known(
-    inspection: Inspection, release: Release | None, given: Mapping[str, Any],
-    meant: Mapping[str, str], found_in: Mapping[str, tuple[str, str | None]],
-) -> Iterator[KnownFact]:  # fmt: skip
+    inspection: Inspection,
+    release: Release | None,
+    given: Mapping[str, Any],
+    meant: Mapping[str, str],
+    found_in: Mapping[str, tuple[str, str | None]],
+) -> Iterator[KnownFact]:
     if inspection.keras is not None:
         yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
@@ -309,5 +339,6 @@ def _known(
                 yield KnownFact(name, str(value)[:40], "assumed", why)
     if release is not None:
         why = f"as of {release.date}" + (
-            f"; it reads what Keras {release.reads} wrote" if release.reads else "")  # fmt: skip
+            f"; it reads what Keras {release.reads} wrote" if release.reads else ""
+        )
         yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)

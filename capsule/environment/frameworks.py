@@ -6,9 +6,16 @@ from collections.abc import Mapping
 
 # All of these install the module `tensorflow`: for a verdict they are one thing.
 TENSORFLOW = (
-    "tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tensorflow-macos",
-    "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu",
-)  # fmt: skip
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tensorflow-rocm",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+)
 KERAS = {
     "keras": ("keras", "keras-nightly"),
     "tf_keras": ("tf-keras", "tf-keras-nightly"),

@@ -231,8 +231,16 @@ def same_code(one: Any, other: Any) -> bool:
     """Tell whether two code objects of this Python run alike: all but places and outer names."""
     if not isinstance(one, types.CodeType) or not isinstance(other, types.CodeType):
         return type(one) is type(other) and repr(one) == repr(other)
-    fields = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_name",
-              "co_argcount", "co_kwonlyargcount")  # fmt: skip
+    fields = (
+        "co_code",
+        "co_names",
+        "co_varnames",
+        "co_freevars",
+        "co_cellvars",
+        "co_name",
+        "co_argcount",
+        "co_kwonlyargcount",
+    )
     return bool(
         all(getattr(one, field) == getattr(other, field) for field in fields)
         and getattr(one, "co_posonlyargcount", 0) == getattr(other, "co_posonlyargcount", 0)

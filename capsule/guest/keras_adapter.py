@@ -18,13 +18,19 @@ from .serving import ServedModel
 # Short names of losses that Keras 3 writes into .h5 as they are and then looks for in
 # keras.metrics, as a class: with the functions they stand for.
 LOSS_ALIASES = {
-    "mse": "mean_squared_error", "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
-    "MSE": "mean_squared_error", "MAE": "mean_absolute_error",
-    "MAPE": "mean_absolute_percentage_error", "MSLE": "mean_squared_logarithmic_error",
-    "kld": "kl_divergence", "KLD": "kl_divergence", "bce": "binary_crossentropy",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "MSE": "mean_squared_error",
+    "MAE": "mean_absolute_error",
+    "MAPE": "mean_absolute_percentage_error",
+    "MSLE": "mean_squared_logarithmic_error",
+    "kld": "kl_divergence",
+    "KLD": "kl_divergence",
+    "bce": "binary_crossentropy",
     "BCE": "binary_crossentropy",
-}  # fmt: skip
+}
 
 
 def find_keras(module: str) -> Any:

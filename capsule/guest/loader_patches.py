@@ -20,9 +20,13 @@ from .restore import RestoreError
 
 # What a Lambda's configuration says of its functions besides the functions themselves.
 _HELPERS = (
-    "function_type", "module", "output_shape_type", "output_shape_module", "mask_type",
+    "function_type",
+    "module",
+    "output_shape_type",
+    "output_shape_module",
+    "mask_type",
     "mask_module",
-)  # fmt: skip
+)
 
 _active = threading.local()
 _lock = threading.Lock()
@@ -196,8 +200,9 @@ def _lambda_from_config(original: Any, cls: Any, config: Any, *others: Any, **na
     made.update(home)
     for role in ("output_shape", "mask"):
         if role not in home and key_of(config.get(role)) is not None:
-            raise RestoreError("%s has a function %s that the plan does not list"
-                               % (config.get("name"), role))  # fmt: skip
+            raise RestoreError(
+                "%s has a function %s that the plan does not list" % (config.get("name"), role)
+            )
     shape = made.get("output_shape")
     if isinstance(shape, list):
         made["output_shape"] = _as_shape(shape)

@@ -92,8 +92,15 @@ def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[st
     """
     import numpy
 
-    result: Dict[str, Any] = {"agrees": True, "exactly": True, "max_abs": 0.0, "max_rel": 0.0,
-              "rtol": 0.0, "atol": 0.0, "reason": None}  # fmt: skip
+    result: Dict[str, Any] = {
+        "agrees": True,
+        "exactly": True,
+        "max_abs": 0.0,
+        "max_rel": 0.0,
+        "rtol": 0.0,
+        "atol": 0.0,
+        "reason": None,
+    }
     if len(records) != len(arrays):
         return _disagree(result, "%d outputs, %d were recorded" % (len(arrays), len(records)))
     for index, (kept, array) in enumerate(zip(records, arrays)):
@@ -137,8 +144,11 @@ def _compare_one(result: Dict[str, Any], index: int, expected: Any, found: Any) 
         finite_relative = relative[numpy.isfinite(relative)]
         result["max_rel"] = max(result["max_rel"], float(finite_relative.max()))
     if not fits.all():
-        _disagree(result, "output %d differs at %d of %d values compared" % (
-            index, int((~fits).sum()), expected.size))  # fmt: skip
+        _disagree(
+            result,
+            "output %d differs at %d of %d values compared"
+            % (index, int((~fits).sum()), expected.size),
+        )
 
 
 def _disagree(result: Dict[str, Any], reason: str) -> Dict[str, Any]:

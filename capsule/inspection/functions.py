@@ -22,8 +22,15 @@ from capsule.keras_compat.layer_names import unknown_layers
 FUNCTION_LIMIT = 20_000
 TEXT_LIMIT = 200
 # What everybody calls these, and what the file can't say: bound by evidence at load.
-ALIASES = {"K": "keras.backend", "tf": "tensorflow", "np": "numpy", "numpy": "numpy",
-           "keras": "keras", "tensorflow": "tensorflow", "math": "math"}  # fmt: skip
+ALIASES = {
+    "K": "keras.backend",
+    "tf": "tensorflow",
+    "np": "numpy",
+    "numpy": "numpy",
+    "keras": "keras",
+    "tensorflow": "tensorflow",
+    "math": "math",
+}
 
 
 def read_here(
@@ -79,32 +86,45 @@ def _short(text: str | None) -> str | None:
 
 
 def _function(
-    found: Carried, known: dict[str, FunctionRead], passed: dict[str, tuple[str, ...]],
+    found: Carried,
+    known: dict[str, FunctionRead],
+    passed: dict[str, tuple[str, ...]],
     disassemble: bool,
-) -> FunctionRead:  # fmt: skip
+) -> FunctionRead:
     """Return what one function is; those stored alike are read once."""
     place: dict[str, Any] = {
-        "where": tuple(name[:TEXT_LIMIT] for name in found.where), "role": found.role[:TEXT_LIMIT],
+        "where": tuple(name[:TEXT_LIMIT] for name in found.where),
+        "role": found.role[:TEXT_LIMIT],
         "module": _short(found.module),
         "passed": passed.get(found.where[-1], ()) if found.where else (),
-    }  # fmt: skip
+    }
     if found.code is None:
         kind = "class" if found.role == "class" else "by-name"
         return FunctionRead(
-            name=found.name[:TEXT_LIMIT], kind=kind, encoding="by-name", key=None,
-            code_sha256=None, **place,
-        )  # fmt: skip
+            name=found.name[:TEXT_LIMIT],
+            kind=kind,
+            encoding="by-name",
+            key=None,
+            code_sha256=None,
+            **place,
+        )
     key = found.key or ""
     same = known.get(key)
     if same is not None:
         return FunctionRead(**{**vars(same), **place})
-    held = {"key": key, "code_sha256": found.code_sha256, "encoding": found.encoding,
-            "defaults": found.defaults, "closure": found.closure}  # fmt: skip
+    held = {
+        "key": key,
+        "code_sha256": found.code_sha256,
+        "encoding": found.encoding,
+        "defaults": found.defaults,
+        "closure": found.closure,
+    }
     try:
         written = who_wrote(code_bytes(found.code))
     except (MarshalError, ValueError) as error:
-        read = FunctionRead(name=found.name, kind="lambda", unread=str(error)[:400],
-                            **held, **place)  # fmt: skip
+        read = FunctionRead(
+            name=found.name, kind="lambda", unread=str(error)[:400], **held, **place
+        )
     else:
         read = FunctionRead(**_described(written, found), **held, **place)
         if disassemble:

@@ -106,16 +106,27 @@ class Inspection:
     def from_json(cls, data: dict[str, Any]) -> Inspection:
         """Return the inspection that another process made."""
         functions = tuple(
-            FunctionRead(**{**one, **_tuples(one, FunctionRead),
-                            "uses": {k: tuple(v) for k, v in one["uses"].items()},
-                            "fears": tuple(tuple(fear) for fear in one["fears"])})
+            FunctionRead(
+                **{
+                    **one,
+                    **_tuples(one, FunctionRead),
+                    "uses": {k: tuple(v) for k, v in one["uses"].items()},
+                    "fears": tuple(tuple(fear) for fear in one["fears"]),
+                }
+            )
             for one in data["functions"]
-        )  # fmt: skip
+        )
         fears = tuple(Fear(**{**one, "reach": tuple(one["reach"])}) for one in data["fears"])
         python = PythonRange(**{**data["python"], "evidence": tuple(data["python"]["evidence"])})
         troubles = tuple((code, told) for code, told in data["troubles"])
-        kept = {**data, **_tuples(data, cls), "functions": functions, "fears": fears,
-                "python": python, "troubles": troubles}  # fmt: skip
+        kept = {
+            **data,
+            **_tuples(data, cls),
+            "functions": functions,
+            "fears": fears,
+            "python": python,
+            "troubles": troubles,
+        }
         return cls(**kept)
 
 

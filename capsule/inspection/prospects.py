@@ -29,10 +29,9 @@ def prospects(inspection: Inspection) -> list[Prospect]:
         served = "served through its graph, which needs none of its Python: it predicts, no more"
         return [
             Prospect("plain Keras", "no", "Keras 3 reads no SavedModel"),
-            Prospect("capsule.load", "perhaps", served,
-                     f'capsule.load("{name}", safe_mode=False)'),
+            Prospect("capsule.load", "perhaps", served, f'capsule.load("{name}", safe_mode=False)'),
             Prospect("replay", "no", "nothing was recorded to replay: its graph is served here"),
-        ]  # fmt: skip
+        ]
     return [_plain(inspection), _load(inspection), _replay(inspection)]
 
 

@@ -19,57 +19,138 @@ from capsule.inspection.model import Fear, FunctionRead
 HIGH, MIDDLE, LOW = "high", "middle", "low"
 
 _MODULES = {
-    "os": "the operating system", "subprocess": "other programs", "socket": "the network",
-    "sys": "the interpreter itself", "shutil": "files", "pathlib": "files", "io": "files",
-    "tempfile": "files", "glob": "files", "ctypes": "memory and native code",
-    "pickle": "unpickling", "cloudpickle": "unpickling", "dill": "unpickling",
-    "joblib": "unpickling", "marshal": "code made of bytes", "importlib": "imports",
-    "imp": "imports", "runpy": "other code", "builtins": "every built-in function",
-    "__builtin__": "every built-in function", "code": "an interpreter", "pty": "a terminal",
-    "posix": "the operating system", "nt": "the operating system", "commands": "other programs",
-    "urllib": "the network", "urllib2": "the network", "requests": "the network",
-    "http": "the network", "ftplib": "the network", "smtplib": "the network",
-    "multiprocessing": "other processes", "threading": "threads", "signal": "the process",
-    "webbrowser": "a browser", "platform": "the machine", "getpass": "passwords",
-    "inspect": "the interpreter itself", "gc": "the interpreter itself",
-}  # fmt: skip
+    "os": "the operating system",
+    "subprocess": "other programs",
+    "socket": "the network",
+    "sys": "the interpreter itself",
+    "shutil": "files",
+    "pathlib": "files",
+    "io": "files",
+    "tempfile": "files",
+    "glob": "files",
+    "ctypes": "memory and native code",
+    "pickle": "unpickling",
+    "cloudpickle": "unpickling",
+    "dill": "unpickling",
+    "joblib": "unpickling",
+    "marshal": "code made of bytes",
+    "importlib": "imports",
+    "imp": "imports",
+    "runpy": "other code",
+    "builtins": "every built-in function",
+    "__builtin__": "every built-in function",
+    "code": "an interpreter",
+    "pty": "a terminal",
+    "posix": "the operating system",
+    "nt": "the operating system",
+    "commands": "other programs",
+    "urllib": "the network",
+    "urllib2": "the network",
+    "requests": "the network",
+    "http": "the network",
+    "ftplib": "the network",
+    "smtplib": "the network",
+    "multiprocessing": "other processes",
+    "threading": "threads",
+    "signal": "the process",
+    "webbrowser": "a browser",
+    "platform": "the machine",
+    "getpass": "passwords",
+    "inspect": "the interpreter itself",
+    "gc": "the interpreter itself",
+}
 _BUILTINS = {
-    "exec": "runs code made at run time", "eval": "runs code made at run time",
-    "compile": "makes code at run time", "execfile": "runs a file", "open": "opens files",
-    "file": "opens files", "__import__": "imports", "input": "asks on the terminal",
-    "breakpoint": "stops in a debugger", "globals": "reaches every global name",
-    "vars": "reaches an object's inside", "delattr": "changes objects",
+    "exec": "runs code made at run time",
+    "eval": "runs code made at run time",
+    "compile": "makes code at run time",
+    "execfile": "runs a file",
+    "open": "opens files",
+    "file": "opens files",
+    "__import__": "imports",
+    "input": "asks on the terminal",
+    "breakpoint": "stops in a debugger",
+    "globals": "reaches every global name",
+    "vars": "reaches an object's inside",
+    "delattr": "changes objects",
     "setattr": "changes objects",
-    "memoryview": "reaches memory", "exit": "ends the process", "quit": "ends the process",
-}  # fmt: skip
-_INSIDE = {"__globals__", "__builtins__", "__subclasses__", "__bases__", "__base__", "__mro__",
-           "__code__", "__closure__", "__import__", "__loader__", "__spec__", "__dict__",
-           "gi_frame", "f_globals", "f_builtins", "func_globals", "f_back", "tb_frame", "modules",
-           "__reduce__", "__getattribute__", "__class__"}  # fmt: skip
+    "memoryview": "reaches memory",
+    "exit": "ends the process",
+    "quit": "ends the process",
+}
+_INSIDE = {
+    "__globals__",
+    "__builtins__",
+    "__subclasses__",
+    "__bases__",
+    "__base__",
+    "__mro__",
+    "__code__",
+    "__closure__",
+    "__import__",
+    "__loader__",
+    "__spec__",
+    "__dict__",
+    "gi_frame",
+    "f_globals",
+    "f_builtins",
+    "func_globals",
+    "f_back",
+    "tb_frame",
+    "modules",
+    "__reduce__",
+    "__getattribute__",
+    "__class__",
+}
 # Of frameworks, by the last parts of the name: what touches files, the network or Python.
 _FRAMEWORK = {
-    "py_function": "calls Python from a graph", "numpy_function": "calls Python from a graph",
-    "py_func": "calls Python from a graph", "read_file": "reads files",
-    "write_file": "writes files", "gfile": "reaches files", "load_op_library": "loads native code",
-    "load_library": "loads native code", "get_file": "downloads files",
-    "fromfile": "reads files", "memmap": "reads files", "tofile": "writes files",
-    "genfromtxt": "reads files", "loadtxt": "reads files", "savetxt": "writes files",
-    "system": "runs other programs", "popen": "runs other programs", "ctypeslib": "reaches memory",
-    "load_model": "loads another model", "raw_ops": "reaches every operation",
-}  # fmt: skip
+    "py_function": "calls Python from a graph",
+    "numpy_function": "calls Python from a graph",
+    "py_func": "calls Python from a graph",
+    "read_file": "reads files",
+    "write_file": "writes files",
+    "gfile": "reaches files",
+    "load_op_library": "loads native code",
+    "load_library": "loads native code",
+    "get_file": "downloads files",
+    "fromfile": "reads files",
+    "memmap": "reads files",
+    "tofile": "writes files",
+    "genfromtxt": "reads files",
+    "loadtxt": "reads files",
+    "savetxt": "writes files",
+    "system": "runs other programs",
+    "popen": "runs other programs",
+    "ctypeslib": "reaches memory",
+    "load_model": "loads another model",
+    "raw_ops": "reaches every operation",
+}
 _NUMPY_FILES = {"load": "reads files", "save": "writes files", "savez": "writes files"}
 
 _KERAS_TOPS = ("keras", "tf_keras", "tensorflow", "builtins", "")
-_UNSAFE_KERAS = {"get_file", "load_model", "load_weights", "save_model", "unpack_x_y_sample_weight",
-                 "enable_unsafe_deserialization", "set_backend", "deserialize_keras_object",
-                 "audio_dataset_from_directory", "image_dataset_from_directory",
-                 "text_dataset_from_directory", "load_img", "save_img", "plot_model",
-                 "func_load", "python_utils"}  # fmt: skip
+_UNSAFE_KERAS = {
+    "get_file",
+    "load_model",
+    "load_weights",
+    "save_model",
+    "unpack_x_y_sample_weight",
+    "enable_unsafe_deserialization",
+    "set_backend",
+    "deserialize_keras_object",
+    "audio_dataset_from_directory",
+    "image_dataset_from_directory",
+    "text_dataset_from_directory",
+    "load_img",
+    "save_img",
+    "plot_model",
+    "func_load",
+    "python_utils",
+}
 _LOADERS = {
     "TFSMLayer": "loads a SavedModel from a path of its own",
-    "TorchModuleWrapper": "unpickles a PyTorch module", "JaxLayer": "carries a pickled function",
+    "TorchModuleWrapper": "unpickles a PyTorch module",
+    "JaxLayer": "carries a pickled function",
     "FlaxLayer": "carries a pickled module",
-}  # fmt: skip
+}
 
 
 def of_code(code: Code, uses: Uses, source: str | None) -> Iterator[tuple[str, str, str]]:
@@ -117,9 +198,17 @@ def _attributes(code: Code) -> set[str]:
     found = {
         str(one.value)
         for one in code.instructions
-        if one.name in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "LOAD_GLOBAL", "LOAD_NAME",
-                        "IMPORT_FROM", "LOAD_SUPER_ATTR")
-    }  # fmt: skip
+        if one.name
+        in (
+            "LOAD_ATTR",
+            "LOAD_METHOD",
+            "STORE_ATTR",
+            "LOAD_GLOBAL",
+            "LOAD_NAME",
+            "IMPORT_FROM",
+            "LOAD_SUPER_ATTR",
+        )
+    }
     return found.union(*map(_attributes, code.nested))
 
 
@@ -161,14 +250,19 @@ def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Fear]:
     module, name = function.module or "", function.name
     top = module.split(".")[0]
     if name in _BUILTINS and top in ("builtins", "", "__builtin__"):
-        yield Fear(f"calls-{name.strip('_')}", HIGH,
-                   f"it is {name}, which {_BUILTINS[name]}", reach)  # fmt: skip
+        yield Fear(
+            f"calls-{name.strip('_')}", HIGH, f"it is {name}, which {_BUILTINS[name]}", reach
+        )
     elif top in _MODULES and top != "builtins":
         yield Fear("reaches-module", HIGH, f"it is {module}.{name}: {_MODULES[top]}", reach)
     elif name in _UNSAFE_KERAS:
-        yield Fear("keras-function", HIGH,
-                   f"it is {module or 'keras'}.{name}, which does more than compute"
-                   " (CVE-2025-8747, CVE-2025-9906)", reach)  # fmt: skip
+        yield Fear(
+            "keras-function",
+            HIGH,
+            f"it is {module or 'keras'}.{name}, which does more than compute"
+            " (CVE-2025-8747, CVE-2025-9906)",
+            reach,
+        )
     elif top not in _KERAS_TOPS:
         yield Fear("foreign-module", LOW, f"loading would import {module} for it", reach)
 
@@ -185,8 +279,14 @@ def of_artifact(artifact: Artifact) -> list[Fear]:
     for data in (*objects(artifact.config), *objects(artifact.training)):
         found += _object(data)
     if artifact.config is None and artifact.format == "saved-model":
-        found.append(Fear("unread", LOW, "its functions are in its graph, which was not read"
-                          " operation by operation", ("model",)))  # fmt: skip
+        found.append(
+            Fear(
+                "unread",
+                LOW,
+                "its functions are in its graph, which was not read operation by operation",
+                ("model",),
+            )
+        )
     return found
 
 
@@ -202,15 +302,25 @@ def _object(data: dict[str, Any]) -> Iterator[Fear]:
     if isinstance(module, str) and isinstance(name, str) and not isinstance(inner, str):
         top = module.split(".")[0]
         if top in _MODULES:
-            yield Fear("reaches-module", HIGH, f"loading would take {module}.{name}:"
-                       f" {_MODULES[top]} (CVE-2025-1550)", reach)  # fmt: skip
+            yield Fear(
+                "reaches-module",
+                HIGH,
+                f"loading would take {module}.{name}: {_MODULES[top]} (CVE-2025-1550)",
+                reach,
+            )
         elif top not in _KERAS_TOPS and not data.get("registered_name"):
-            yield Fear("foreign-module", LOW, f"loading would import {module[:80]}"
-                       " (CVE-2025-1550)", reach)  # fmt: skip
+            yield Fear(
+                "foreign-module", LOW, f"loading would import {module[:80]} (CVE-2025-1550)", reach
+            )
         elif name in _UNSAFE_KERAS:
             yield Fear("keras-function", HIGH, f"{name} does more than compute", reach)
     for key in ("vocabulary", "idf_weights"):
         path = config.get(key)
         if isinstance(path, str) and isinstance(name, str) and ("Lookup" in name or "Text" in name):
-            yield Fear("reads-file", HIGH, f"{key} is the path of a file that loading would read:"
-                       f" {path[:80]} (CVE-2025-12058)", reach)  # fmt: skip
+            yield Fear(
+                "reads-file",
+                HIGH,
+                f"{key} is the path of a file that loading would read:"
+                f" {path[:80]} (CVE-2025-12058)",
+                reach,
+            )

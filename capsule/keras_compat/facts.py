@@ -12,47 +12,141 @@ MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.
 # Names that a lambda finds, after Keras loaded it, in the module that loaded it, with
 # the module that each stands for. None: Keras' own, whatever it may be.
 _KERAS3_NAMES: dict[str, str | None] = {
-    "binascii": "binascii", "codecs": "codecs", "marshal": "marshal", "os": "os",
+    "binascii": "binascii",
+    "codecs": "codecs",
+    "marshal": "marshal",
+    "os": "os",
     "python_types": "types",
-}  # fmt: skip
+}
 _KERAS2_NAMES: dict[str, str | None] = {
-    "np": "numpy", "sys": "sys", "textwrap": "textwrap", "types": None, "warnings": "warnings",
+    "np": "numpy",
+    "sys": "sys",
+    "textwrap": "textwrap",
+    "types": None,
+    "warnings": "warnings",
     "python_types": "types",
-}  # fmt: skip
+}
 
 # Attributes of numpy that are gone, by the version without them.
 NUMPY_REMOVED = {
     "1.24": ("bool", "int", "float", "complex", "object", "str", "long", "unicode"),
     "2.0": (
-        "float_", "complex_", "unicode_", "string_", "Inf", "Infinity", "NaN", "infty", "NINF",
-        "PINF", "NZERO", "PZERO", "alltrue", "sometrue", "cumproduct", "product", "round_",
-        "asfarray", "find_common_type", "cast", "source", "lookfor", "who", "msort", "mat",
-        "issubclass_", "issctype", "maximum_sctype", "obj2sctype", "sctype2char", "sctypes",
-        "singlecomplex", "longfloat", "longcomplex", "clongfloat", "cfloat",
+        "float_",
+        "complex_",
+        "unicode_",
+        "string_",
+        "Inf",
+        "Infinity",
+        "NaN",
+        "infty",
+        "NINF",
+        "PINF",
+        "NZERO",
+        "PZERO",
+        "alltrue",
+        "sometrue",
+        "cumproduct",
+        "product",
+        "round_",
+        "asfarray",
+        "find_common_type",
+        "cast",
+        "source",
+        "lookfor",
+        "who",
+        "msort",
+        "mat",
+        "issubclass_",
+        "issctype",
+        "maximum_sctype",
+        "obj2sctype",
+        "sctype2char",
+        "sctypes",
+        "singlecomplex",
+        "longfloat",
+        "longcomplex",
+        "clongfloat",
+        "cfloat",
     ),
-}  # fmt: skip
+}
 NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
 
 
 # Names that Keras looks up among its own before anybody else's, or after custom_objects:
 # a function of the user's under one of them replaces Keras' everywhere in the model.
-KERAS_LOSSES = frozenset((
-    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error", "binary_crossentropy", "categorical_crossentropy",
-    "sparse_categorical_crossentropy", "binary_focal_crossentropy", "categorical_hinge",
-    "categorical_focal_crossentropy", "hinge", "squared_hinge", "huber", "log_cosh", "poisson",
-    "kl_divergence", "cosine_similarity", "dice", "tversky", "ctc", "circle",
-))  # fmt: skip
-KERAS_METRICS = KERAS_LOSSES | frozenset((
-    "accuracy", "acc", "mse", "mae", "mape", "msle", "binary_accuracy", "categorical_accuracy",
-    "sparse_categorical_accuracy", "top_k_categorical_accuracy",
-))  # fmt: skip
-KERAS_NAMES = KERAS_LOSSES | frozenset((
-    "relu", "relu6", "elu", "selu", "gelu", "celu", "glu", "leaky_relu", "sigmoid",
-    "hard_sigmoid", "log_sigmoid", "softmax", "log_softmax", "softplus", "softsign", "swish",
-    "silu", "hard_silu", "hard_swish", "tanh", "hard_tanh", "linear", "exponential", "mish",
-    "sparsemax", "squareplus", "threshold", "zeros", "ones", "constant",
-))  # fmt: skip
+KERAS_LOSSES = frozenset(
+    (
+        "mean_squared_error",
+        "mean_absolute_error",
+        "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "binary_focal_crossentropy",
+        "categorical_hinge",
+        "categorical_focal_crossentropy",
+        "hinge",
+        "squared_hinge",
+        "huber",
+        "log_cosh",
+        "poisson",
+        "kl_divergence",
+        "cosine_similarity",
+        "dice",
+        "tversky",
+        "ctc",
+        "circle",
+    )
+)
+KERAS_METRICS = KERAS_LOSSES | frozenset(
+    (
+        "accuracy",
+        "acc",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "binary_accuracy",
+        "categorical_accuracy",
+        "sparse_categorical_accuracy",
+        "top_k_categorical_accuracy",
+    )
+)
+KERAS_NAMES = KERAS_LOSSES | frozenset(
+    (
+        "relu",
+        "relu6",
+        "elu",
+        "selu",
+        "gelu",
+        "celu",
+        "glu",
+        "leaky_relu",
+        "sigmoid",
+        "hard_sigmoid",
+        "log_sigmoid",
+        "softmax",
+        "log_softmax",
+        "softplus",
+        "softsign",
+        "swish",
+        "silu",
+        "hard_silu",
+        "hard_swish",
+        "tanh",
+        "hard_tanh",
+        "linear",
+        "exponential",
+        "mish",
+        "sparsemax",
+        "squareplus",
+        "threshold",
+        "zeros",
+        "ones",
+        "constant",
+    )
+)
 
 
 def is_keras3(keras: KerasFacts | None) -> bool:

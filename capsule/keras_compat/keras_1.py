@@ -10,28 +10,60 @@ Config = dict[str, Any]
 
 # Classes that were renamed, and those of Keras 1 whose arguments were.
 RENAMED = {
-    "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
-    "Deconvolution2D": "Conv2DTranspose", "SeparableConvolution2D": "SeparableConv2D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "SeparableConvolution2D": "SeparableConv2D",
     "AtrousConvolution2D": "Conv2D",
-}  # fmt: skip
+}
 _ARGUMENTS = {
-    "output_dim": "units", "p": "rate", "sigma": "stddev", "nb_filter": "filters",
-    "filter_length": "kernel_size", "subsample": "strides", "subsample_length": "strides",
-    "border_mode": "padding", "atrous_rate": "dilation_rate", "pool_length": "pool_size",
-    "stride": "strides", "bias": "use_bias", "init": "kernel_initializer",
-    "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
-    "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint",
-    "beta_init": "beta_initializer", "gamma_init": "gamma_initializer",
+    "output_dim": "units",
+    "p": "rate",
+    "sigma": "stddev",
+    "nb_filter": "filters",
+    "filter_length": "kernel_size",
+    "subsample": "strides",
+    "subsample_length": "strides",
+    "border_mode": "padding",
+    "atrous_rate": "dilation_rate",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "bias": "use_bias",
+    "init": "kernel_initializer",
+    "W_regularizer": "kernel_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint",
+    "b_constraint": "bias_constraint",
+    "beta_init": "beta_initializer",
+    "gamma_init": "gamma_initializer",
     "dim_ordering": "data_format",
-}  # fmt: skip
+}
 # Not an argument: the layer is called with ``training=True``.
 ALWAYS_TRAINING = "always_training"
-_INITIALIZERS = {"normal": "random_normal", "uniform": "random_uniform", "zero": "zeros",
-                 "one": "ones"}  # fmt: skip
-_UNCERTAIN = ("LSTM", "GRU", "SimpleRNN", "MaxoutDense", "Highway", "TimeDistributedDense",
-              "SpatialDropout2D", "Masking")  # fmt: skip
-_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum",
-           "concat": "Concatenate"}  # fmt: skip
+_INITIALIZERS = {
+    "normal": "random_normal",
+    "uniform": "random_uniform",
+    "zero": "zeros",
+    "one": "ones",
+}
+_UNCERTAIN = (
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "MaxoutDense",
+    "Highway",
+    "TimeDistributedDense",
+    "SpatialDropout2D",
+    "Masking",
+)
+_MERGES = {
+    "sum": "Add",
+    "mul": "Multiply",
+    "ave": "Average",
+    "max": "Maximum",
+    "concat": "Concatenate",
+}
 # What a layer may say besides, under which nothing is lost.
 _SILENT = ("input_dtype", "input_dim", "input_length", "dropout")
 
@@ -47,8 +79,11 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
     if name == "Merge":
         return _merge(label, config)
     if name == "Embedding":
-        kept = {k: v for k, v in config.items() if k in ("input_dim", "output_dim", "mask_zero",
-                                                        "name", "trainable")}  # fmt: skip
+        kept = {
+            k: v
+            for k, v in config.items()
+            if k in ("input_dim", "output_dim", "mask_zero", "name", "trainable")
+        }
         return name, kept
     made: Config = {}
     for key, value in config.items():
@@ -57,8 +92,9 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
         made[_ARGUMENTS.get(key, key)] = value
     _kernel(made)
     if made.get("data_format") is not None:
-        made["data_format"] = certain(label, "dim_ordering", made["data_format"],
-                                      {"tf": "channels_last"})  # fmt: skip
+        made["data_format"] = certain(
+            label, "dim_ordering", made["data_format"], {"tf": "channels_last"}
+        )
     for key in [key for key in made if key.endswith("_initializer")]:
         made[key] = _INITIALIZERS.get(made[key], made[key])
     for key in [key for key in made if key.endswith("_regularizer")]:
@@ -72,8 +108,9 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
         else:
             only(label, "mode", mode, (0,))
     if "padding" in made and isinstance(made["padding"], str):
-        made["padding"] = certain(label, "border_mode", made["padding"],
-                                  {"valid": "valid", "same": "same"})  # fmt: skip
+        made["padding"] = certain(
+            label, "border_mode", made["padding"], {"valid": "valid", "same": "same"}
+        )
     return RENAMED.get(name, name), made
 
 

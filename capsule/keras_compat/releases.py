@@ -31,11 +31,16 @@ class Release:
 
 # TensorFlow by minor version: patch to take, day of that, lowest and highest Python.
 _TENSORFLOW: dict[str, tuple[str, str, str, str]] = {
-    "1.15": ("1.15.0", "2019-10-14", "3.5", "3.7"), "2.1": ("2.1.0", "2020-01-08", "3.5", "3.7"),
-    "2.2": ("2.2.0", "2020-05-06", "3.5", "3.8"), "2.3": ("2.3.0", "2020-07-27", "3.5", "3.8"),
-    "2.4": ("2.4.1", "2021-01-21", "3.6", "3.8"), "2.5": ("2.5.0", "2021-05-13", "3.6", "3.9"),
-    "2.6": ("2.6.0", "2021-08-11", "3.6", "3.9"), "2.7": ("2.7.0", "2021-11-04", "3.7", "3.9"),
-    "2.8": ("2.8.0", "2022-02-02", "3.7", "3.10"), "2.9": ("2.9.1", "2022-05-24", "3.7", "3.10"),
+    "1.15": ("1.15.0", "2019-10-14", "3.5", "3.7"),
+    "2.1": ("2.1.0", "2020-01-08", "3.5", "3.7"),
+    "2.2": ("2.2.0", "2020-05-06", "3.5", "3.8"),
+    "2.3": ("2.3.0", "2020-07-27", "3.5", "3.8"),
+    "2.4": ("2.4.1", "2021-01-21", "3.6", "3.8"),
+    "2.5": ("2.5.0", "2021-05-13", "3.6", "3.9"),
+    "2.6": ("2.6.0", "2021-08-11", "3.6", "3.9"),
+    "2.7": ("2.7.0", "2021-11-04", "3.7", "3.9"),
+    "2.8": ("2.8.0", "2022-02-02", "3.7", "3.10"),
+    "2.9": ("2.9.1", "2022-05-24", "3.7", "3.10"),
     "2.10": ("2.10.0", "2022-09-06", "3.7", "3.10"),
     "2.11": ("2.11.0", "2022-11-18", "3.7", "3.10"),
     "2.12": ("2.12.0", "2023-03-23", "3.8", "3.11"),
@@ -48,31 +53,51 @@ _TENSORFLOW: dict[str, tuple[str, str, str, str]] = {
     "2.19": ("2.19.0", "2025-03-12", "3.9", "3.12"),
     "2.20": ("2.20.0", "2025-08-13", "3.9", "3.13"),
     "2.21": ("2.21.0", "2026-03-06", "3.10", "3.13"),
-}  # fmt: skip
+}
 
 # Keras 3 by minor version: the TensorFlow of its day, and the lowest Python.
 _KERAS3: dict[str, tuple[str, str]] = {
-    "3.0": ("2.16", "3.9"), "3.1": ("2.16", "3.9"), "3.2": ("2.16", "3.9"),
-    "3.3": ("2.16", "3.9"), "3.4": ("2.17", "3.9"), "3.5": ("2.17", "3.9"),
-    "3.6": ("2.18", "3.9"), "3.7": ("2.18", "3.9"), "3.8": ("2.18", "3.9"),
-    "3.9": ("2.19", "3.9"), "3.10": ("2.19", "3.9"), "3.11": ("2.20", "3.10"),
-    "3.12": ("2.20", "3.10"), "3.13": ("2.20", "3.11"), "3.14": ("2.21", "3.11"),
+    "3.0": ("2.16", "3.9"),
+    "3.1": ("2.16", "3.9"),
+    "3.2": ("2.16", "3.9"),
+    "3.3": ("2.16", "3.9"),
+    "3.4": ("2.17", "3.9"),
+    "3.5": ("2.17", "3.9"),
+    "3.6": ("2.18", "3.9"),
+    "3.7": ("2.18", "3.9"),
+    "3.8": ("2.18", "3.9"),
+    "3.9": ("2.19", "3.9"),
+    "3.10": ("2.19", "3.9"),
+    "3.11": ("2.20", "3.10"),
+    "3.12": ("2.20", "3.10"),
+    "3.13": ("2.20", "3.11"),
+    "3.14": ("2.21", "3.11"),
     "3.15": ("2.21", "3.11"),
-}  # fmt: skip
+}
 # When those came that came after their TensorFlow.
 _KERAS3_DATES = {
-    "3.1": "2024-03-27", "3.2": "2024-04-11", "3.3": "2024-04-30", "3.5": "2024-08-13",
-    "3.7": "2024-11-27", "3.8": "2025-01-08", "3.10": "2025-05-20", "3.12": "2025-10-28",
-    "3.13": "2025-12-18", "3.15": "2026-08-01",
-}  # fmt: skip
+    "3.1": "2024-03-27",
+    "3.2": "2024-04-11",
+    "3.3": "2024-04-30",
+    "3.5": "2024-08-13",
+    "3.7": "2024-11-27",
+    "3.8": "2025-01-08",
+    "3.10": "2025-05-20",
+    "3.12": "2025-10-28",
+    "3.13": "2025-12-18",
+    "3.15": "2026-08-01",
+}
 
 # Keras of its own, before it was TensorFlow's: when, and the Pythons it was used on.
 _STANDALONE = {
-    "1.0": ("2016-04-11", "2.7", "3.6"), "1.1": ("2016-09-19", "2.7", "3.6"),
-    "1.2": ("2016-12-20", "2.7", "3.6"), "2.0": ("2017-03-14", "2.7", "3.6"),
-    "2.1": ("2017-11-14", "2.7", "3.7"), "2.2": ("2018-06-06", "2.7", "3.7"),
+    "1.0": ("2016-04-11", "2.7", "3.6"),
+    "1.1": ("2016-09-19", "2.7", "3.6"),
+    "1.2": ("2016-12-20", "2.7", "3.6"),
+    "2.0": ("2017-03-14", "2.7", "3.6"),
+    "2.1": ("2017-11-14", "2.7", "3.7"),
+    "2.2": ("2018-06-06", "2.7", "3.7"),
     "2.3": ("2019-09-17", "2.7", "3.7"),
-}  # fmt: skip
+}
 _WEEKS = datetime.timedelta(days=35)
 _H5PY = "h5py<3"  # later ones give text where these Keras expect bytes
 
@@ -116,15 +141,22 @@ def release_of(version: str | None) -> Release | None:
         tensorflow, day, low, high = _TENSORFLOW[key]
         date = max(_day(day), _day(_KERAS3_DATES.get(minor, day))) + _WEEKS
         lowest = max(low, lowest, key=_key)
-        return Release("keras", plain, tensorflow, date, (lowest, high),
-                       (f"keras=={plain}", _cpu(tensorflow)))  # fmt: skip
+        return Release(
+            "keras", plain, tensorflow, date, (lowest, high), (f"keras=={plain}", _cpu(tensorflow))
+        )
     if numbers[0] == 1 or (numbers < (2, 3, 2) and not version.endswith("-tf")):
         # The last that reads Keras 1, and that ran on every TensorFlow 1.
         reads = ".".join(map(str, numbers)) if numbers > (2, 2, 4) else "2.2.4"
         tensorflow, day, low, high = _TENSORFLOW["1.15"]
-        return Release("keras", reads, tensorflow, _day(day) + _WEEKS, (low, high),
-                       (f"keras=={reads}", _cpu(tensorflow), _H5PY),
-                       None if reads == version else version)  # fmt: skip
+        return Release(
+            "keras",
+            reads,
+            tensorflow,
+            _day(day) + _WEEKS,
+            (low, high),
+            (f"keras=={reads}", _cpu(tensorflow), _H5PY),
+            None if reads == version else version,
+        )
     key = _tensorflows(version, numbers)[-1]
     if key not in _TENSORFLOW:
         return None
@@ -132,8 +164,14 @@ def release_of(version: str | None) -> Release | None:
     extra = (_H5PY,) if _key(key) < (2, 5) else ()
     module = "keras" if _key(key) >= (2, 6) else "tensorflow.keras"
     pinned = (f"keras=={minor}.*",) if module == "keras" else ()
-    return Release(module, version.partition("-")[0], tensorflow, _day(day) + _WEEKS, (low, high),
-                   (*pinned, _cpu(tensorflow), *extra))  # fmt: skip
+    return Release(
+        module,
+        version.partition("-")[0],
+        tensorflow,
+        _day(day) + _WEEKS,
+        (low, high),
+        (*pinned, _cpu(tensorflow), *extra),
+    )
 
 
 def _tensorflows(version: str, numbers: tuple[int, ...]) -> list[str]:

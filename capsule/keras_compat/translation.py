@@ -39,26 +39,35 @@ _OTHERWISE = {
     "LocallyConnected1D": "Keras 3 has no such layer",
     "LocallyConnected2D": "Keras 3 has no such layer",
     "ThresholdedReLU": "Keras 3 has no such layer",
-}  # fmt: skip
+}
 # Keys that Keras 3's constructors don't take, with the values under which nothing is lost.
 _DROPPED: dict[str, dict[str, tuple[Any, ...]]] = {
     "LSTM": {"time_major": (False, None)},
     "GRU": {"time_major": (False, None)},
     "SimpleRNN": {"time_major": (False, None)},
     "RNN": {"time_major": (False, None)},
-    "BatchNormalization": {"renorm": (False, None), "fused": (True, False, None),
-                           "virtual_batch_size": (None,), "adjustment": (None,)},
+    "BatchNormalization": {
+        "renorm": (False, None),
+        "fused": (True, False, None),
+        "virtual_batch_size": (None,),
+        "adjustment": (None,),
+    },
     "Conv2DTranspose": {"groups": (1,)},
     "Conv1DTranspose": {"groups": (1,)},
     "Conv3DTranspose": {"groups": (1,)},
     "InputLayer": {"ragged": (False, None)},
-}  # fmt: skip
+}
 _FREELY_DROPPED = {
     "SeparableConv1D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
     "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
-    "DepthwiseConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint",
-                        "filters"),
-}  # fmt: skip
+    "DepthwiseConv2D": (
+        "groups",
+        "kernel_initializer",
+        "kernel_regularizer",
+        "kernel_constraint",
+        "filters",
+    ),
+}
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>/-]*")
 
 
@@ -130,16 +139,22 @@ def _everywhere(data: Config) -> bool:
 
 
 def _regularized(data: Config) -> bool:
-    found = {key: value for key, value in data.items()
-             if key.endswith("_regularizer") and isinstance(value, dict)
-             and set(value) <= {"name", "l1", "l2"}}  # fmt: skip
+    found = {
+        key: value
+        for key, value in data.items()
+        if key.endswith("_regularizer")
+        and isinstance(value, dict)
+        and set(value) <= {"name", "l1", "l2"}
+    }
     for key, value in found.items():
         data[key] = regularizer_of(key, value)
     return bool(found)
 
 
-_OPERATION_DEFAULTS = {"signal.stft": ("window_fn", "hann_window"),
-                       "signal.inverse_stft": ("window_fn", "hann_window")}  # fmt: skip
+_OPERATION_DEFAULTS = {
+    "signal.stft": ("window_fn", "hann_window"),
+    "signal.inverse_stft": ("window_fn", "hann_window"),
+}
 
 
 def _in_words_of_keras_1(config: Any) -> bool:
@@ -187,8 +202,12 @@ def _require_reached(layers: list[Config], sides: Config) -> None:
         if name not in reached:
             reached.add(name)
             waiting += leading.get(name, ())
-    lost = [layer for layer in layers if layer["class_name"] != "InputLayer"
-            and (layer.get("name") or layer["config"].get("name")) not in reached]  # fmt: skip
+    lost = [
+        layer
+        for layer in layers
+        if layer["class_name"] != "InputLayer"
+        and (layer.get("name") or layer["config"].get("name")) not in reached
+    ]
     if reached and lost:
         name = lost[-1].get("name") or lost[-1]["config"].get("name")
         raise Untranslatable(f"{name} leads to no output, and Keras 3 leaves out such layers")
@@ -258,8 +277,11 @@ def _with_input(layers: list[Config]) -> list[Config]:
         if shape is None:
             return layers
         dtype = layers[0]["config"].get("dtype")
-        start = {"batch_shape": shape, "name": f"{layers[0]['config'].get('name', 'model')}_input",
-                 "dtype": dtype if isinstance(dtype, str) else "float32"}  # fmt: skip
+        start = {
+            "batch_shape": shape,
+            "name": f"{layers[0]['config'].get('name', 'model')}_input",
+            "dtype": dtype if isinstance(dtype, str) else "float32",
+        }
         layers.insert(0, {"class_name": "InputLayer", "config": start})
     return layers
 
@@ -364,5 +386,8 @@ def _gru(config: Config) -> None:
 
 
 _CHANGED: dict[str, Callable[[Config], None]] = {
-    "InputLayer": _input, "BatchNormalization": _normalization, "LeakyReLU": _leaky, "GRU": _gru,
-}  # fmt: skip
+    "InputLayer": _input,
+    "BatchNormalization": _normalization,
+    "LeakyReLU": _leaky,
+    "GRU": _gru,
+}

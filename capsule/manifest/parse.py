@@ -25,8 +25,15 @@ _SETTING = re.compile(r"[A-Za-z0-9_.,+-]{0,64}\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 # On 3.9 sys does not list them; its own modules are then the best there is.
 _STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {
-    "os", "sys", "builtins", "site", "sitecustomize", "usercustomize", "subprocess", "json",
-}  # fmt: skip
+    "os",
+    "sys",
+    "builtins",
+    "site",
+    "sitecustomize",
+    "usercustomize",
+    "subprocess",
+    "json",
+}
 _TAKEN = _STANDARD | {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"}
 
 
@@ -70,9 +77,11 @@ def manifest_from_json(data: JSON) -> Manifest:
 
 def _known(data: Reader) -> model.KnownFact:
     return model.KnownFact(
-        data.text("subject"), data.text("value"),
-        data.choice("how", ("read", "inferred", "assumed")), data.text("why"),
-    )  # fmt: skip
+        data.text("subject"),
+        data.text("value"),
+        data.choice("how", ("read", "inferred", "assumed")),
+        data.text("why"),
+    )
 
 
 def _schema_version(top: Reader) -> tuple[str, tuple[str, ...]]:
@@ -245,13 +254,33 @@ def _code(data: Reader) -> model.Code:
 
 VERSION_LENGTH, REQUIREMENT_LENGTH = 200, 2000
 KINDS = (
-    "lambda", "function", "class", "module",
-    "call", "instance", "list", "tuple", "set", "frozenset", "dict",
-)  # fmt: skip
+    "lambda",
+    "function",
+    "class",
+    "module",
+    "call",
+    "instance",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "dict",
+)
 HOWS = (
-    "global", "closure", "default", "keyword-default", "import", "attribute", "base", "body",
-    "decorator", "part", "argument", "keyword", "item",
-)  # fmt: skip
+    "global",
+    "closure",
+    "default",
+    "keyword-default",
+    "import",
+    "attribute",
+    "base",
+    "body",
+    "decorator",
+    "part",
+    "argument",
+    "keyword",
+    "item",
+)
 _NAMED = ("global", "closure", "default", "keyword-default", "base", "body", "keyword")
 VALUE_DEPTH = 4 * values.DEPTH_LIMIT  # each container is written as an object in a list
 

@@ -126,9 +126,21 @@ class Uv:
                 raise RebuildError(f"{one!r} is no requirement to resolve")
         wanted = folder / f"{uuid.uuid4().hex}.in"
         wanted.write_text(as_text(requirements), encoding="utf-8")
-        command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate",
-                   "--no-emit-index-url", "--no-emit-find-links", "--python", str(python.path),
-                   *options, *self.sources.options(), str(wanted)]  # fmt: skip
+        command = [
+            *_uv(),
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-header",
+            "--no-annotate",
+            "--no-emit-index-url",
+            "--no-emit-find-links",
+            "--python",
+            str(python.path),
+            *options,
+            *self.sources.options(),
+            str(wanted),
+        ]
         try:
             done = start([*command, "--only-binary", ":all:"], wanted)
             if done.returncode != 0 and build:
@@ -146,9 +158,23 @@ class Uv:
 
     def lock(self, wanted: Path, python: FoundPython, path: Path) -> None:
         """Write a PEP 751 lock of the exact pins in *wanted* to *path*."""
-        command = [*_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps",
-                   "--format", "pylock.toml", "--python", str(python.path),
-                   *self.sources.options(), "--output-file", str(path), str(wanted)]  # fmt: skip
+        command = [
+            *_uv(),
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-header",
+            "--no-annotate",
+            "--no-deps",
+            "--format",
+            "pylock.toml",
+            "--python",
+            str(python.path),
+            *self.sources.options(),
+            "--output-file",
+            str(path),
+            str(wanted),
+        ]
         run(command, path)
 
     def _install(self, folder: Path) -> list[str]:
@@ -214,14 +240,32 @@ class PipTools:
         # pip-compile resolves for the Python it runs under: elsewhere the pins are the lock.
         if not pins.hashes and Version(_python_version(folder)).release[:2] == sys.version_info[:2]:
             run(
-                [*_module("compile"), "--quiet", "--no-header", "--no-annotate", "--strip-extras",
-                 "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options",
-                 "--allow-unsafe", *self._of_compile(), "--output-file", str(lock), str(wanted)],
+                [
+                    *_module("compile"),
+                    "--quiet",
+                    "--no-header",
+                    "--no-annotate",
+                    "--strip-extras",
+                    "--no-emit-index-url",
+                    "--no-emit-find-links",
+                    "--no-emit-options",
+                    "--allow-unsafe",
+                    *self._of_compile(),
+                    "--output-file",
+                    str(lock),
+                    str(wanted),
+                ],
                 folder,
-            )  # fmt: skip
+            )
         options = shlex.join(["--no-deps", "--no-compile", *self.sources.options()])
-        command = [*_module("sync"), "--python-executable", str(python_in(folder)),
-                   "--pip-args", options, str(lock)]  # fmt: skip
+        command = [
+            *_module("sync"),
+            "--python-executable",
+            str(python_in(folder)),
+            "--pip-args",
+            options,
+            str(lock),
+        ]
         said = run(command, folder)
         # What the environment was born with is no part of the model's.
         born = [name for name in ("setuptools", "pip") if name not in pins.versions]

@@ -155,8 +155,13 @@ def resolved(
     """Return the pins of *release* as of its date, for *python*; resolved once, then kept."""
     kept = cache_folder() / "resolved"
     kept.mkdir(exist_ok=True, mode=0o700)
-    asked = {"requirements": list(release.requirements), "date": release.date.isoformat(),
-             "python": python.version, "build": build, "sources": sources.told()}  # fmt: skip
+    asked = {
+        "requirements": list(release.requirements),
+        "date": release.date.isoformat(),
+        "python": python.version,
+        "build": build,
+        "sources": sources.told(),
+    }
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode("ascii")).hexdigest()[:20]
     file = kept / f"{key}.txt"
     if file.exists():
@@ -165,9 +170,12 @@ def resolved(
         progress(f"resolving {', '.join(release.requirements)} as of {release.date}")
         try:
             lines = Uv(sources).resolve(
-                release.requirements, python, kept, build=build,
+                release.requirements,
+                python,
+                kept,
+                build=build,
                 options=["--exclude-newer", release.date.isoformat()],
-            )  # fmt: skip
+            )
         except RebuildError as error:
             if build or error.code == "network":
                 raise

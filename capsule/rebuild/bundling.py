@@ -96,21 +96,44 @@ def _download(requirements: tuple[str, ...], python: str, folder: Path, sources:
     """Let pip fetch the wheels of *requirements* for that Python on this platform."""
     major, minor = python.split(".")[:2]
     abi = f"cp{major}{minor}" + ("m" if (int(major), int(minor)) < (3, 8) else "")
-    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps",
-               "--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder),
-               "--implementation", "cp", "--python-version", f"{major}.{minor}",
-               "--abi", abi, "--abi", "abi3", "--abi", "none"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+        "--implementation",
+        "cp",
+        "--python-version",
+        f"{major}.{minor}",
+        "--abi",
+        abi,
+        "--abi",
+        "abi3",
+        "--abi",
+        "none",
+    ]
     for tag in platform_tags():
         command += ["--platform", tag]
     done = subprocess.run(
-        [*command, *sources.options(), *requirements], capture_output=True, text=True,
+        [*command, *sources.options(), *requirements],
+        capture_output=True,
+        text=True,
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         told = (lines or done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RebuildError(f"not every distribution has a wheel to bundle: {told[:300]}",
-                           code="no-wheel")  # fmt: skip
+        raise RebuildError(
+            f"not every distribution has a wheel to bundle: {told[:300]}", code="no-wheel"
+        )
 
 
 def unpacked(path: Path) -> tuple[Path, Sources]:

@@ -76,9 +76,12 @@ def environment_key(
         "build": build,
         "hashes": {name: list(pins.hashes[name]) for name in sorted(pins.hashes)},
         "sources": (sources or Sources()).told(),
-        "index": {k: v for k, v in sorted(os.environ.items())
-                  if k.startswith(("UV_", "PIP_")) and ("INDEX" in k or "FIND_LINKS" in k)},
-    }  # fmt: skip
+        "index": {
+            k: v
+            for k, v in sorted(os.environ.items())
+            if k.startswith(("UV_", "PIP_")) and ("INDEX" in k or "FIND_LINKS" in k)
+        },
+    }
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:20]
 
@@ -167,9 +170,14 @@ def _try(lock: FileLock) -> bool:
 def _mark_ready(
     folder: Path, python: FoundPython, pins: Pins, backend: Backend, made: Installed
 ) -> None:
-    marker = {"python": python.version, "backend": backend.name, "pins": list(pins.requirements),
-              "from_source": list(made.from_source), "yanked": dict(made.yanked),
-              "state": state_of(folder)}  # fmt: skip
+    marker = {
+        "python": python.version,
+        "backend": backend.name,
+        "pins": list(pins.requirements),
+        "from_source": list(made.from_source),
+        "yanked": dict(made.yanked),
+        "state": state_of(folder),
+    }
     temporary = folder / f"{READY}.tmp"
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump(marker, stream, indent=1, sort_keys=True)

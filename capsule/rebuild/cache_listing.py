@@ -43,10 +43,15 @@ class Kept:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
         return {
-            "key": self.key, "path": str(self.folder), "python": self.python,
-            "backend": self.backend, "pins": list(self.pins), "size": self.size,
-            "used": self.used.isoformat(timespec="seconds"), "ready": self.ready,
-        }  # fmt: skip
+            "key": self.key,
+            "path": str(self.folder),
+            "python": self.python,
+            "backend": self.backend,
+            "pins": list(self.pins),
+            "size": self.size,
+            "used": self.used.isoformat(timespec="seconds"),
+            "ready": self.ready,
+        }
 
 
 def kept_environments() -> list[Kept]:

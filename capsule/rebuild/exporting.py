@@ -57,8 +57,15 @@ def _dockerfile(ready: Prepared) -> str:
     name = ready.artifact.path.name
     pins = " \\\n    ".join(shlex.quote(line) for line in ready.pins.requirements)
     both = json.dumps([name, name + SUFFIX, "/model/"])
-    verify = json.dumps(["/opt/capsule/bin/capsule", "verify", f"/model/{name}", "--python",
-                         "/usr/local/bin/python"])  # fmt: skip
+    verify = json.dumps(
+        [
+            "/opt/capsule/bin/capsule",
+            "verify",
+            f"/model/{name}",
+            "--python",
+            "/usr/local/bin/python",
+        ]
+    )
     return f"""# {name}, in the environment it was saved in; built beside the model and its sidecar.
 FROM python:{ready.python.version}-slim
 RUN python -m pip install --no-cache-dir --no-deps \\
@@ -82,26 +89,40 @@ def _conda(ready: Prepared) -> str:
 def _cyclonedx(ready: Prepared) -> str:
     artifact = ready.artifact
     components = [
-        {"type": "library", "name": name, "version": version, "bom-ref": f"{name}@{version}",
-         "purl": f"pkg:pypi/{name}@{version}"}
+        {
+            "type": "library",
+            "name": name,
+            "version": version,
+            "bom-ref": f"{name}@{version}",
+            "purl": f"pkg:pypi/{name}@{version}",
+        }
         for name, version in ready.pins.versions.items()
-    ]  # fmt: skip
+    ]
     model = {
-        "type": "machine-learning-model", "name": artifact.path.name, "bom-ref": "model",
+        "type": "machine-learning-model",
+        "name": artifact.path.name,
+        "bom-ref": "model",
         "hashes": [{"alg": "SHA-256", "content": artifact.sha256}],
-    }  # fmt: skip
+    }
     tool = {"type": "application", "name": "capsule", "version": __version__}
     version = ready.python.version
-    python = {"type": "platform", "name": "cpython", "version": version, "bom-ref": "python",
-              "purl": f"pkg:generic/python@{version}"}  # fmt: skip
+    python = {
+        "type": "platform",
+        "name": "cpython",
+        "version": version,
+        "bom-ref": "python",
+        "purl": f"pkg:generic/python@{version}",
+    }
     bom = {
-        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
         "metadata": {"tools": {"components": [tool]}, "component": model},
         "components": [python, *components],
         "dependencies": [
             {"ref": "model", "dependsOn": ["python", *(one["bom-ref"] for one in components)]}
         ],
-    }  # fmt: skip
+    }
     return json.dumps(bom, indent=1) + "\n"
 
 

@@ -67,8 +67,9 @@ def read_hashes(path: Path, pins: Pins) -> dict[str, tuple[str, ...]]:
             )
         requirement = pins.requirements[list(pins.versions).index(name)]
         if commit is not None and f"@{commit}" not in requirement:
-            raise InputError(f"{path} takes {name} from a repository: allow that with --unsafe, or"
-                             " lock it again")  # fmt: skip
+            raise InputError(
+                f"{path} takes {name} from a repository: allow that with --unsafe, or lock it again"
+            )
         found[name] = hashes
     return found
 
@@ -107,8 +108,11 @@ def _packages(path: Path) -> dict[str, tuple[str, tuple[str, ...], str | None]]:
 
 def _hashes(package: dict[str, Any], where: str) -> tuple[str, ...]:
     wheels = package.get("wheels", [])
-    files = [*(wheels if isinstance(wheels, list) else []), package.get("sdist"),
-             package.get("archive")]  # fmt: skip
+    files = [
+        *(wheels if isinstance(wheels, list) else []),
+        package.get("sdist"),
+        package.get("archive"),
+    ]
     found = []
     for one in files:
         hashes = one.get("hashes") if isinstance(one, dict) else None

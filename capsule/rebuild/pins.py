@@ -85,8 +85,12 @@ def pins_of(
     """
     if manifest.keras is None:
         raise RebuildError("the sidecar does not say which Keras saved the model")
-    roots = [manifest.keras.distribution, manifest.keras.backend_distribution, *ALWAYS,
-             *ALSO.get(manifest.keras.backend, ())]  # fmt: skip
+    roots = [
+        manifest.keras.distribution,
+        manifest.keras.backend_distribution,
+        *ALWAYS,
+        *ALSO.get(manifest.keras.backend, ()),
+    ]
     roots += sorted(Reaches(manifest).of_distribution)
     names = set(required(manifest, [root for root in roots if root is not None]))
     if scope == "all":

@@ -44,8 +44,9 @@ def installed_pythons() -> Iterator[tuple[str | None, Path]]:
 def _conda(home: Path) -> Iterator[tuple[str, Path]]:
     """Give the Pythons of conda's environments; their version stands in conda's own records."""
     prefixes = [home / name for name in _CONDA] + [Path("/opt/conda")]
-    prefixes += [Path(p) for p in (os.environ.get("CONDA_PREFIX"), os.environ.get("CONDA_ROOT"))
-                 if p]  # fmt: skip
+    prefixes += [
+        Path(p) for p in (os.environ.get("CONDA_PREFIX"), os.environ.get("CONDA_ROOT")) if p
+    ]
     try:
         listed = (home / ".conda" / "environments.txt").read_text(encoding="utf-8")
         prefixes += [Path(line.strip()) for line in listed.splitlines() if line.strip()]

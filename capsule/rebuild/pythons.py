@@ -75,9 +75,10 @@ def _found(wanted: PythonFacts, named: str | os.PathLike[str] | None) -> FoundPy
             )
         return found
     near = [
-        (known, path) for known, path in installed_pythons()
+        (known, path)
+        for known, path in installed_pythons()
         if known is None or _minor(known) == wanted.minor
-    ]  # fmt: skip
+    ]
     # Exact patches first, then the newest of those whose folder tells; the rest last.
     near.sort(key=lambda item: Version(item[0] or "0"), reverse=True)
     near.sort(key=lambda item: item[0] != wanted.version)

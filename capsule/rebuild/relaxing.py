@@ -68,8 +68,10 @@ def build_near(
             near = None
             with contextlib.suppress(RebuildError):  # the environment is there: this is a hint
                 near = nearest(name, pins, manifest, python, backend, build=allow_build)
-            progress(f"{name} {pins.versions[name]} was yanked by its makers ({reason}); it was"
-                     f" taken, and the nearest that was not is {near or 'not known'}")  # fmt: skip
+            progress(
+                f"{name} {pins.versions[name]} was yanked by its makers ({reason}); it was"
+                f" taken, and the nearest that was not is {near or 'not known'}"
+            )
         return built
 
 
@@ -133,8 +135,11 @@ def nearest(
             if isinstance(error, RebuildError) and error.code == "network":
                 raise
             continue
-        found += [version for one, _, version in (line.partition("==") for line in lines)
-                  if canonicalize_name(one) == name]  # fmt: skip
+        found += [
+            version
+            for one, _, version in (line.partition("==") for line in lines)
+            if canonicalize_name(one) == name
+        ]
     return min(found, key=lambda version: _distance(version, mine), default=None)
 
 

@@ -23,9 +23,15 @@ class RemoteModel:
     """
 
     def __init__(
-        self, interpreter: Path, manifest: Manifest, plan: Plan, path: Path, *,
-        timeout: float | None = None, asked: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        interpreter: Path,
+        manifest: Manifest,
+        plan: Plan,
+        path: Path,
+        *,
+        timeout: float | None = None,
+        asked: Mapping[str, Any] | None = None,
+    ) -> None:
         self._manifest = manifest
         self._asked = (str(path.resolve()), dict(asked or {}))
         self._worker = Worker(interpreter, manifest, timeout)

@@ -82,9 +82,13 @@ class Replayed:
             raise RebuildError("the environment was not built")
         try:
             return RemoteModel(
-                self.built.interpreter, self.manifest, self.plan, self.artifact.path,
-                timeout=timeout, asked=asked,
-            )  # fmt: skip
+                self.built.interpreter,
+                self.manifest,
+                self.plan,
+                self.artifact.path,
+                timeout=timeout,
+                asked=asked,
+            )
         except RestoreFailedError as error:
             if not self.lacks:
                 raise
@@ -148,10 +152,18 @@ def rebuild(
     started = time.monotonic()
     installer = backend_named(backend, sources)
     ready = prepared(
-        path, safe_mode=safe_mode, trust=trust, manifest=manifest, python=python, scope=scope,
-        bind=bind, bind_from=bind_from, download=download, sources=installer.sources,
+        path,
+        safe_mode=safe_mode,
+        trust=trust,
+        manifest=manifest,
+        python=python,
+        scope=scope,
+        bind=bind,
+        bind_from=bind_from,
+        download=download,
+        sources=installer.sources,
         progress=progress,
-    )  # fmt: skip
+    )
     allowed = ready.plan.consent.builds
     if backend == "pip-tools" and not allowed:
         raise RebuildError("pip-tools may build source distributions: it needs --unsafe; or use uv")
@@ -159,8 +171,15 @@ def rebuild(
     built: Built | None = None
     interpreter, pins = ready.python, ready.pins
     try:
-        built = build_near(ready.manifest, interpreter, pins, installer, relax=relax,
-                           allow_build=allowed, progress=progress)  # fmt: skip
+        built = build_near(
+            ready.manifest,
+            interpreter,
+            pins,
+            installer,
+            relax=relax,
+            allow_build=allowed,
+            progress=progress,
+        )
     except RebuildError as error:
         if allowed or error.code == "network":
             raise
@@ -170,9 +189,15 @@ def rebuild(
     if built is not None and ready.manifest.origin == "inferred":
         _keep(ready.manifest, built.folder)
     return Replayed(
-        ready.artifact, ready.manifest, ready.plan, interpreter, built, needs,
-        time.monotonic() - started, ready.lacks,
-    )  # fmt: skip
+        ready.artifact,
+        ready.manifest,
+        ready.plan,
+        interpreter,
+        built,
+        needs,
+        time.monotonic() - started,
+        ready.lacks,
+    )
 
 
 def _keep(manifest: Manifest, folder: Path) -> None:
@@ -242,12 +267,18 @@ def replay(
     if is_bundle(path):
         path, sources = unpacked(Path(path))
     asked: dict[str, Any] = {
-        "safe_mode": safe_mode, "trust": tuple(trust), "manifest": _absolute(manifest),
-        "python": _absolute(python), "scope": scope, "backend": backend,
+        "safe_mode": safe_mode,
+        "trust": tuple(trust),
+        "manifest": _absolute(manifest),
+        "python": _absolute(python),
+        "scope": scope,
+        "backend": backend,
         "bind": dict(bind or {}),
         "bind_from": tuple(os.path.abspath(file) for file in bind_from),
-        "download": download, "sources": sources, "relax": relax,
-    }  # fmt: skip
+        "download": download,
+        "sources": sources,
+        "relax": relax,
+    }
     rebuilt = rebuild(path, **asked, progress=progress)
     return rebuilt.load(timeout, {**asked, "timeout": timeout})
 

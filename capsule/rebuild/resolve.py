@@ -47,9 +47,16 @@ def prepared(
     """
     if manifest is None and is_bare(path):
         ready = prepare_bare(
-            Path(path), safe_mode=safe_mode, trust=trust, python=python, bind=bind or {},
-            bind_from=bind_from, download=download, sources=sources or Sources(), progress=progress,
-        )  # fmt: skip
+            Path(path),
+            safe_mode=safe_mode,
+            trust=trust,
+            python=python,
+            bind=bind or {},
+            bind_from=bind_from,
+            download=download,
+            sources=sources or Sources(),
+            progress=progress,
+        )
     else:
         if bind or bind_from:
             raise InputError(f"{path} has a sidecar, which says what its names stand for")
@@ -74,10 +81,15 @@ def lock(
 
 
 def _recorded(
-    path: str | os.PathLike[str], safe_mode: bool, trust: Iterable[str],
-    manifest: str | os.PathLike[str] | None, python: str | os.PathLike[str] | None, scope: str,
-    download: str, sources: Sources | None,
-) -> Prepared:  # fmt: skip
+    path: str | os.PathLike[str],
+    safe_mode: bool,
+    trust: Iterable[str],
+    manifest: str | os.PathLike[str] | None,
+    python: str | os.PathLike[str] | None,
+    scope: str,
+    download: str,
+    sources: Sources | None,
+) -> Prepared:
     """Return what the sidecar says of the model, a Python for it, and its pins."""
     found = manifest_of(path, manifest)
     artifact = open_artifact(path)

@@ -26,8 +26,20 @@ _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv[1]); from capsule_guest.worker import main; main()"
 )
 # All that a worker sees of this process' environment; the manifest's own come on top.
-_PASSED = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP",
-           "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NUMBER_OF_PROCESSORS")  # fmt: skip
+_PASSED = (
+    "PATH",
+    "HOME",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "NUMBER_OF_PROCESSORS",
+)
 _LAST_WORDS = 20
 _ROOM = 512 << 20  # bytes that must be free before Python may keep bytecode
 _SHARED = Path("/dev/shm")  # memory that two processes see, where there is such a place
@@ -114,15 +126,23 @@ class Worker:
         self._broken = False
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
         self._process = subprocess.Popen(
-            [str(interpreter), "-I", *(["-B"] if little_room(interpreter.parent) else []),
-             "-c", _BOOTSTRAP, str(guest_folder())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [
+                str(interpreter),
+                "-I",
+                *(["-B"] if little_room(interpreter.parent) else []),
+                "-c",
+                _BOOTSTRAP,
+                str(guest_folder()),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={
                 **worker_environment(manifest, Path(self._home.name)),
                 "CAPSULE_HOST": str(os.getpid()),
                 **({"CAPSULE_SHARED": folder} if folder is not None else {}),
             },
-        )  # fmt: skip
+        )
         # Pipes were asked for, so they are there: typing alone doesn't know.
         self._requests: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         self._answers: IO[bytes] = self._process.stdout  # type: ignore[assignment]

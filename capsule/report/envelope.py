@@ -75,8 +75,9 @@ def replay_result(
 ) -> dict[str, Any]:
     """Return the result of ``replay``; *replayed* is None where nothing was built."""
     if replayed is None:
-        return result(path, error=error, environment=None, probe=None, functions=[],
-                      needs_building=[])  # fmt: skip
+        return result(
+            path, error=error, environment=None, probe=None, functions=[], needs_building=[]
+        )
     built = replayed.built
     kept = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
     return result(
@@ -84,14 +85,18 @@ def replay_result(
         facts=replayed.artifact,
         findings=replayed.findings,
         error=error,
-        environment=None if built is None else {
+        environment=None
+        if built is None
+        else {
             "path": str(built.folder),
             "python": built.python,
             "backend": built.backend,
             "cached": built.cached,
             "seconds": round(replayed.seconds, 3),
-            "relaxed": {name: {"expected": before, "found": built.pins.versions[name]}
-                        for name, before in built.pins.relaxed.items()},
+            "relaxed": {
+                name: {"expected": before, "found": built.pins.versions[name]}
+                for name, before in built.pins.relaxed.items()
+            },
             "yanked": dict(built.installed.yanked),
             "from_source": list(built.installed.from_source),
             "from_index": list(built.pins.moved),
@@ -99,12 +104,18 @@ def replay_result(
         },
         probe=None if probe is None else {key: probe[key] for key in kept},
         functions=[
-            {"where": list(f.where), "role": f.role, "name": f.name, "digest": f.digest,
-             "source": f.source, "reaches": list(f.reaches)}
+            {
+                "where": list(f.where),
+                "role": f.role,
+                "name": f.name,
+                "digest": f.digest,
+                "source": f.source,
+                "reaches": list(f.reaches),
+            }
             for f in replayed.consent.functions
         ],
         needs_building=list(replayed.needs_building),
-    )  # fmt: skip
+    )
 
 
 def error_result(path: str, error: CapsuleError) -> dict[str, Any]:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.inspection import FunctionRead, Inspection
     from capsule.inspection.model import Fear
 
-_FORMATS = {"keras-h5": "HDF5", "keras-zip": ".keras archive", "saved-model": "SavedModel",
-            "keras-json": "architecture in JSON", "weights-h5": "weights in HDF5"}  # fmt: skip
+_FORMATS = {
+    "keras-h5": "HDF5",
+    "keras-zip": ".keras archive",
+    "saved-model": "SavedModel",
+    "keras-json": "architecture in JSON",
+    "weights-h5": "weights in HDF5",
+}
 SHOWN = 12
 _SEVERITY = {"high": "fatal", "middle": "warning", "low": "note"}
 _LINE = 100
@@ -99,9 +104,11 @@ def _function(
 def _reached(function: FunctionRead) -> str:
     known = set(function.missing)
     found = [
-        f"{name}.{chain}" for name, chains in function.uses.items() for chain in chains
+        f"{name}.{chain}"
+        for name, chains in function.uses.items()
+        for chain in chains
         if name not in known
-    ]  # fmt: skip
+    ]
     found += [name for name, chains in function.uses.items() if not chains and name not in known]
     found += [f"import {module}" for module in function.imports]
     return _cut(", ".join(found), _LINE) or "nothing"
@@ -169,22 +176,42 @@ def inspection_result(
 def _finding(fear: Fear) -> dict[str, Any]:
     """Return what is feared in the words of a finding, which decides no question."""
     return {
-        "code": fear.code, "severity": _SEVERITY[fear.grade], "subject": "/".join(fear.reach[1:]),
-        "expected": None, "found": fear.message, "reach": list(fear.reach), "remedy": None,
+        "code": fear.code,
+        "severity": _SEVERITY[fear.grade],
+        "subject": "/".join(fear.reach[1:]),
+        "expected": None,
+        "found": fear.message,
+        "reach": list(fear.reach),
+        "remedy": None,
         "decides": [],
-    }  # fmt: skip
+    }
 
 
 def _function_json(one: FunctionRead) -> dict[str, Any]:
     lifted = None if one.key is None or one.unread else one.source is not None
     return {
-        "where": list(one.where), "role": one.role, "name": one.name, "kind": one.kind,
-        "encoding": one.encoding, "python": list(one.pythons), "evidence": list(one.evidence),
-        "names": list(one.names), "freevars": list(one.freevars), "missing": list(one.missing),
+        "where": list(one.where),
+        "role": one.role,
+        "name": one.name,
+        "kind": one.kind,
+        "encoding": one.encoding,
+        "python": list(one.pythons),
+        "evidence": list(one.evidence),
+        "names": list(one.names),
+        "freevars": list(one.freevars),
+        "missing": list(one.missing),
         "uses": {name: list(chains) for name, chains in one.uses.items()},
-        "imports": list(one.imports), "source": one.source, "lifted": lifted,
-        "stopped": one.stopped, "docstring": one.docstring, "line": one.line,
-        "damaged": one.damaged, "unread": one.unread, "module": one.module,
-        "code_sha256": one.code_sha256, "defaults": one.defaults, "closure": one.closure,
+        "imports": list(one.imports),
+        "source": one.source,
+        "lifted": lifted,
+        "stopped": one.stopped,
+        "docstring": one.docstring,
+        "line": one.line,
+        "damaged": one.damaged,
+        "unread": one.unread,
+        "module": one.module,
+        "code_sha256": one.code_sha256,
+        "defaults": one.defaults,
+        "closure": one.closure,
         "instructions": list(one.listing),
-    }  # fmt: skip
+    }

@@ -22,17 +22,26 @@ REPLAY = "replay it: capsule replay MODEL --unsafe"
 
 
 def bare_findings(
-    inspection: Inspection, artifact: Artifact, environment: Environment,
-    given: Collection[str] = (), bound: Collection[str] = (),
-) -> list[Finding]:  # fmt: skip
+    inspection: Inspection,
+    artifact: Artifact,
+    environment: Environment,
+    given: Collection[str] = (),
+    bound: Collection[str] = (),
+) -> list[Finding]:
     """Return what can be said of a file without a sidecar in *environment*.
 
     *given* are names of custom objects that the caller passes, *bound* names that it binds.
     """
     name = artifact.path.name
     if inspection.format == "weights-h5":
-        return [_no("weights-only", name, "it holds weights and no model",
-                    "build the model in code, then model.load_weights")]  # fmt: skip
+        return [
+            _no(
+                "weights-only",
+                name,
+                "it holds weights and no model",
+                "build the model in code, then model.load_weights",
+            )
+        ]
     replayed = REPLAY.replace("MODEL", name)
     found = list(_framework(inspection, environment))
     found += _form(inspection, artifact, environment)
@@ -67,11 +76,16 @@ def bare_findings(
 
 
 def _no(
-    code: str, subject: str, message: str, remedy: str, decides: Iterable[str] = QUESTIONS,
+    code: str,
+    subject: str,
+    message: str,
+    remedy: str,
+    decides: Iterable[str] = QUESTIONS,
     reach: tuple[str, ...] = ("model",),
-) -> Finding:  # fmt: skip
-    return Finding(code, "fatal", subject, message, reach=reach, remedy=remedy,
-                   decides=tuple(decides))  # fmt: skip
+) -> Finding:
+    return Finding(
+        code, "fatal", subject, message, reach=reach, remedy=remedy, decides=tuple(decides)
+    )
 
 
 def _framework(inspection: Inspection, environment: Environment) -> Iterator[Finding]:
@@ -120,12 +134,22 @@ def _function(
         if short not in given and not _keras_knows(function):
             told = f"{function.label} is {short}, of which the file holds only the name"
             registered = f" (registered as {function.name})" if ">" in function.name else ""
-            yield _no("by-name", short, told + registered,
-                      f'give it: custom_objects={{"{short}": …}}', reach=reach)  # fmt: skip
+            yield _no(
+                "by-name",
+                short,
+                told + registered,
+                f'give it: custom_objects={{"{short}": …}}',
+                reach=reach,
+            )
         return
     if function.unread is not None:
-        yield _no("unread", function.label, f"{function.label} can't be read: {function.unread}",
-                  "save the model again", reach=reach)  # fmt: skip
+        yield _no(
+            "unread",
+            function.label,
+            f"{function.label} can't be read: {function.unread}",
+            "save the model again",
+            reach=reach,
+        )
         return
     here = environment.python.minor
     if function.damaged:
@@ -134,19 +158,34 @@ def _function(
         yield _no("damaged", function.label, told, remedy, ("keras",), reach)
     if here not in function.pythons:
         pythons = " or ".join(function.pythons)
-        yield _no("bytecode", function.label,
-                  f'{function.label} is bytecode of Python {pythons}: raises at load'
-                  ' ("bad marshal data"), or crashes',
-                  "capsule.load restores it from its lifted source", ("keras",), reach)  # fmt: skip
+        yield _no(
+            "bytecode",
+            function.label,
+            f"{function.label} is bytecode of Python {pythons}: raises at load"
+            ' ("bad marshal data"), or crashes',
+            "capsule.load restores it from its lifted source",
+            ("keras",),
+            reach,
+        )
     if function.source is None and here not in function.pythons:
-        yield _no("not-lifted", function.label,
-                  f"{function.label} can't be lifted: {function.stopped}", REPLAY,
-                  ("capsule", "same"), reach)  # fmt: skip
+        yield _no(
+            "not-lifted",
+            function.label,
+            f"{function.label} can't be lifted: {function.stopped}",
+            REPLAY,
+            ("capsule", "same"),
+            reach,
+        )
     for name in function.missing:
         if name not in bound:
             remedy = f'say what it is: capsule.load(…, bind={{"{name}": …}})'
-            yield _no("name-missing", name, f"{function.label} uses {name}, which nothing in the"
-                      " file defines", remedy, reach=reach)  # fmt: skip
+            yield _no(
+                "name-missing",
+                name,
+                f"{function.label} uses {name}, which nothing in the file defines",
+                remedy,
+                reach=reach,
+            )
 
 
 def _keras_knows(function: FunctionRead) -> bool:

@@ -84,9 +84,13 @@ def judge(
 
 
 def judge_bare(
-    path: Path, inspection: Inspection, artifact: Artifact, environment: Environment,
-    given: Iterable[str] = (), bound: Mapping[str, Any] | None = None,
-) -> Verdict:  # fmt: skip
+    path: Path,
+    inspection: Inspection,
+    artifact: Artifact,
+    environment: Environment,
+    given: Iterable[str] = (),
+    bound: Mapping[str, Any] | None = None,
+) -> Verdict:
     """Return the verdict for a file without a sidecar, from what it tells of itself."""
     found = ArtifactFacts(path.name, artifact.format, artifact.size, artifact.sha256)
     names = set(bound or {})
@@ -106,14 +110,17 @@ def _answer(findings: list[Finding], question: str) -> str:
 def _identity(found: ArtifactFacts, manifest: Manifest) -> Iterable[Finding]:
     if found.sha256 != manifest.artifact.sha256:
         yield Finding(
-            "artifact-changed", "fatal", found.name,
+            "artifact-changed",
+            "fatal",
+            found.name,
             f"{found.name} is not the file that its sidecar describes"
             f" (saved as {manifest.artifact.name})",
-            expected=f"sha256:{manifest.artifact.sha256}", found=f"sha256:{found.sha256}",
+            expected=f"sha256:{manifest.artifact.sha256}",
+            found=f"sha256:{found.sha256}",
             reach=("model",),
             remedy="restore the file, or save the model again under capsule",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def manifest_of(

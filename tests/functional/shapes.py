@@ -491,8 +491,11 @@ def decorated_by_a_library():
 
 @case
 def regularizers_and_constraints():
-    return one(L.Dense(3, kernel_regularizer=lambda w: 0.1 * tf.reduce_sum(w),
-                       kernel_constraint=Positive()))  # fmt: skip
+    return one(
+        L.Dense(
+            3, kernel_regularizer=lambda w: 0.1 * tf.reduce_sum(w), kernel_constraint=Positive()
+        )
+    )
 
 
 @case

@@ -71,16 +71,23 @@ def lab(keras3: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     threading.Thread(target=server.serve_forever, daemon=True).start()
     place = f"http://127.0.0.1:{server.server_port}"
     python = folder / "environment" / "bin" / "python"
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "environment"],
-                   check=True)  # fmt: skip
+    subprocess.run(
+        [uv, "venv", "-q", "--python", sys.executable, folder / "environment"], check=True
+    )
     install = [uv, "pip", "install", "-q", "--python", str(python)]
     # Keras over JAX: a whole framework to replay, and a smaller one.
     subprocess.run([*install, "keras==3.15.1", "jax", "-e", str(PROJECT)], check=True)
     at = f"git+{place}/lab.git@{commit.stdout.strip()}#subdirectory=inner/lab-git"
     subprocess.run(
-        [*install, f"lab-git @ {at}", "-e", str(editable),
-         f"lab-archive @ {place}/lab_archive-0.3-py3-none-any.whl"], check=True,
-    )  # fmt: skip
+        [
+            *install,
+            f"lab-git @ {at}",
+            "-e",
+            str(editable),
+            f"lab-archive @ {place}/lab_archive-0.3-py3-none-any.whl",
+        ],
+        check=True,
+    )
     (folder / "train.py").write_text(MODEL)
     Installed(folder / "environment", 3, "").capsule(
         "save", "train.py", cwd=folder, check=True, KERAS_BACKEND="jax"
@@ -135,8 +142,9 @@ def test_without_consent_nothing_comes_from_there_and_what_is_missing_is_told(
 def test_a_folder_of_wheels_serves_what_came_from_folders(lab: Lab, cache: str) -> None:
     wheels = lab.folder / "wheels"
     for name in ("lab-archive", "lab-editable", "repository/inner/lab-git"):
-        subprocess.run([find_uv_bin(), "build", "-q", "--wheel", "-o", wheels, lab.folder / name],
-                       check=True)  # fmt: skip
+        subprocess.run(
+            [find_uv_bin(), "build", "-q", "--wheel", "-o", wheels, lab.folder / name], check=True
+        )
     done = lab.replay("--scope", "all", "--find-links", str(wheels), "--json", CAPSULE_CACHE=cache)
     (result,) = json.loads(done.stdout)["results"]
     assert result["error"]["code"] == "consent-needed"
@@ -148,8 +156,13 @@ def test_what_is_no_longer_there_is_told(lab: Lab, cache: str) -> None:
     gone = lab.folder / "served" / "gone.git"
     (lab.folder / "served" / "lab.git").rename(gone)
     try:
-        done = lab.replay("--unsafe", "--scope", "all", CAPSULE_CACHE=f"{cache}/gone",
-                          UV_CACHE_DIR=str(lab.folder / "uv"))  # fmt: skip
+        done = lab.replay(
+            "--unsafe",
+            "--scope",
+            "all",
+            CAPSULE_CACHE=f"{cache}/gone",
+            UV_CACHE_DIR=str(lab.folder / "uv"),
+        )
     finally:
         gone.rename(lab.folder / "served" / "lab.git")
     assert done.returncode == 2
@@ -164,9 +177,10 @@ def contents(folder: Path) -> dict[str, set[str]]:
     for record in folder.glob("lib/python*/site-packages/*.dist-info/RECORD"):
         lines = record.read_text().splitlines()
         found[record.parent.name] = {
-            ",".join(line.split(",")[:2]) for line in lines
+            ",".join(line.split(",")[:2])
+            for line in lines
             if not line.split(",")[0].endswith((*own, ".pyc")) and "/bin/" not in line
-        }  # fmt: skip
+        }
     return found
 
 

@@ -66,7 +66,10 @@ def run(keras: Installed, folder: Path, code: str) -> Any:
 
 @pytest.mark.parametrize("form", ["keras", "h5"])
 def test_it_predicts_trains_and_is_saved_again(keras: Installed, saved: Path, form: str) -> None:
-    told = run(keras, saved, f"""
+    told = run(
+        keras,
+        saved,
+        f"""
 import json, numpy as np, tensorflow as tf, capsule
 kept = np.load("kept.npz")
 model = capsule.load("model.{form}", safe_mode=False)
@@ -80,7 +83,8 @@ print(json.dumps([type(model).__module__.split(".")[0],
     float(abs(again.predict(kept["x"], verbose=0) - kept["y"]).max()),
     [f.sentence for f in report.findings if f.severity == "fatal" and "capsule" in f.decides],
     sorted(report.manifest.nodes)]))
-""")  # fmt: skip
+""",
+    )
     kind, first, again, findings, nodes = told
     assert kind in ("keras", "tensorflow")
     assert first == 0
@@ -92,7 +96,10 @@ print(json.dumps([type(model).__module__.split(".")[0],
 def test_keras_is_as_it_was_and_no_module_of_the_model_is_seen(
     keras: Installed, saved: Path
 ) -> None:
-    told = run(keras, saved, """
+    told = run(
+        keras,
+        saved,
+        """
 import json, sys, threading, numpy as np, tensorflow as tf, capsule
 lambdas = tf.keras.layers.Lambda
 before, path, finders = lambdas.__dict__["from_config"], list(sys.path), list(sys.meta_path)
@@ -115,7 +122,8 @@ except Exception as error:
 print(json.dumps([wrong, lambdas.__dict__["from_config"] is before, sys.path == path,
     sys.meta_path == finders, [name for name in sys.modules if name.split(".")[0] == "mine"],
     "Scaled" in tf.keras.utils.get_custom_objects()]))
-""")  # fmt: skip
+""",
+    )
     assert told == [[], True, True, True, [], False]
 
 
@@ -132,18 +140,25 @@ def test_two_models_may_bring_different_modules_of_one_name(
             f"m.save('../m{number}.keras')\n"
         )
         keras3.capsule("save", "train.py", cwd=folder, check=True)
-    told = run(keras3, tmp_path, """
+    told = run(
+        keras3,
+        tmp_path,
+        """
 import json, numpy as np, capsule
 models = [capsule.load(f"m{n}.keras", safe_mode=False) for n in (1, 2)]
 print(json.dumps([float(np.asarray(m(np.ones((1, 2))))[0, 0]) for m in models]))
-""")  # fmt: skip
+""",
+    )
     assert told == [1.0, 2.0]
 
 
 def test_restored_source_is_there_for_tracebacks_and_autograph(
     keras: Installed, saved: Path
 ) -> None:
-    told = run(keras, saved, """
+    told = run(
+        keras,
+        saved,
+        """
 import inspect, json, traceback, numpy as np, tensorflow as tf, capsule
 model = capsule.load("model.keras", safe_mode=False)
 function = model.layers[1].function
@@ -154,7 +169,8 @@ try:
 except Exception:
     told = traceback.format_exc()
 print(json.dumps([inspect.getsource(function).strip(), "ld(tf).abs" in branch, "return tf.abs(x) + RATE" in told]))
-""")  # fmt: skip
+""",
+    )
     assert told == ["lambda x: helper(x)", True, True]
 
 
@@ -178,7 +194,10 @@ def test_trust_in_what_was_read_does_not_cover_what_was_changed_since(
             (binding,) = (b for b in data["nodes"][name]["names"] if b["name"] == key)
             binding["value"] = value
         (saved / f"{change}.json").write_text(json.dumps(data))
-    told = run(keras, saved, f"""
+    told = run(
+        keras,
+        saved,
+        f"""
 import json, capsule
 from capsule.errors import CapsuleError, ConsentError
 try:
@@ -193,7 +212,8 @@ def loads(**options):
     return "loaded"
 changed = {list(CHANGES)!r}
 print(json.dumps([loads(), *(loads(manifest=change + ".json") for change in changed)]))
-""")  # fmt: skip
+""",
+    )
     assert told == ["loaded", *["ConsentError"] * len(CHANGES)]
 
 
@@ -243,7 +263,10 @@ K.Sequential([K.Input((2,)), K.layers.Lambda(lambda x: x * Config.Inner.factor)]
 K.Sequential([K.Input((2,)), Noise()]).save("b.keras")
 """)
     keras3.capsule("save", "train.py", cwd=tmp_path, check=True)
-    told = run(keras3, tmp_path, """
+    told = run(
+        keras3,
+        tmp_path,
+        """
 import json, warnings, capsule
 from capsule.errors import OutputsDifferError
 try:
@@ -256,7 +279,8 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     capsule.load("b.keras", safe_mode=False)
 print(json.dumps([said, type(model).__name__, [str(w.message) for w in caught]]))
-""")  # fmt: skip
+""",
+    )
     said, kind, warned = told
     assert "does not compute what it did at save" in said
     assert "check=False" in said

@@ -80,8 +80,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Installed], P
             (folder / "train.py").write_text(TRAIN)
             if installed.keras == 3:  # where a def is stored by its name alone
                 text = TRAIN.replace("import sys", "import sys, keras")
-                (folder / "train.py").write_text(text.replace("B = tf.keras.backend",
-                                                              "B = keras.ops"))  # fmt: skip
+                (folder / "train.py").write_text(
+                    text.replace("B = tf.keras.backend", "B = keras.ops")
+                )
             installed.run("train.py", cwd=folder)
             made[installed.keras] = folder
         return made[installed.keras]
@@ -156,18 +157,29 @@ def test_without_consent_nothing_is_loaded_and_the_source_is_listed(
 
 
 def test_an_archive_of_keras_2_is_replayed_as_of_its_date(
-    keras2: Installed, keras3: Installed, written: Callable[[Installed], Path], cache: str,
+    keras2: Installed,
+    keras3: Installed,
+    written: Callable[[Installed], Path],
+    cache: str,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     import numpy as np
 
     path = written(keras2) / "scaled.keras"
     held = np.load(path.with_suffix(".npz"))
     np.savez(tmp_path / "x.npz", held["arr_0"])
     done = keras3.capsule(
-        "replay", str(path), "--unsafe", "--bind", "scale=3.0", "--input", str(tmp_path / "x.npz"),
-        "--output", str(tmp_path / "y.npz"), CAPSULE_CACHE=cache,
-    )  # fmt: skip
+        "replay",
+        str(path),
+        "--unsafe",
+        "--bind",
+        "scale=3.0",
+        "--input",
+        str(tmp_path / "x.npz"),
+        "--output",
+        str(tmp_path / "y.npz"),
+        CAPSULE_CACHE=cache,
+    )
     assert done.returncode == 0, done.stderr
     assert "assumed" in done.stdout
     (name,) = np.load(tmp_path / "y.npz").files
@@ -177,16 +189,27 @@ def test_an_archive_of_keras_2_is_replayed_as_of_its_date(
 
 @pytest.mark.parametrize("name", ["scaled.keras", "classed.h5"])
 def test_the_old_script_gives_what_the_file_lacks_and_is_not_run_again(
-    name: str, keras2: Installed, keras3: Installed, written: Callable[[Installed], Path],
-    cache: str, tmp_path: Path,
-) -> None:  # fmt: skip
+    name: str,
+    keras2: Installed,
+    keras3: Installed,
+    written: Callable[[Installed], Path],
+    cache: str,
+    tmp_path: Path,
+) -> None:
     import numpy as np
 
     path = written(keras2) / name
     held = np.load(path.with_suffix(".npz"))
     np.savez(tmp_path / "x.npz", held["arr_0"])
-    words = ["replay", str(path), "--unsafe", "--input", str(tmp_path / "x.npz"), "--output",
-             str(tmp_path / "y.npz")]  # fmt: skip
+    words = [
+        "replay",
+        str(path),
+        "--unsafe",
+        "--input",
+        str(tmp_path / "x.npz"),
+        "--output",
+        str(tmp_path / "y.npz"),
+    ]
     done = keras3.capsule(*words, CAPSULE_CACHE=cache)
     assert done.returncode == 1
     assert "--bind-from FILE.py" in done.stderr
@@ -234,10 +257,18 @@ def test_a_file_of_2018_lives_in_todays_keras(keras3: Installed) -> None:
 def test_division_of_python_2_lives_in_todays_keras(keras3: Installed, tmp_path: Path) -> None:
     code = "YwEAAAABAAAAAgAAAEMAAABzCAAAAHwAAGQBABVTKAIAAABOaf8AAAAoAAAAACgBAAAAdAEAAAB4KAAAAAAoAAAAAHMIAAAAdHJhaW4ucHl0CAAAADxsYW1iZGE+AQAAAHMAAAAA\n"
     layers = [
-        {"class_name": "Lambda", "config": {
-            "name": "scaled", "function": [code, None, None], "function_type": "lambda",
-            "arguments": {}, "batch_input_shape": [None, 2], "dtype": "float32"}},
-    ]  # fmt: skip
+        {
+            "class_name": "Lambda",
+            "config": {
+                "name": "scaled",
+                "function": [code, None, None],
+                "function_type": "lambda",
+                "arguments": {},
+                "batch_input_shape": [None, 2],
+                "dtype": "float32",
+            },
+        },
+    ]
     model = {"class_name": "Sequential", "config": layers, "keras_version": "2.0.8"}
     (tmp_path / "m.json").write_text(json.dumps(model))
     run = (
@@ -252,10 +283,14 @@ def test_division_of_python_2_lives_in_todays_keras(keras3: Installed, tmp_path:
 def test_a_savedmodel_tells_the_lambdas_it_was_made_of_and_is_served_by_its_graph(
     keras2: Installed, keras3: Installed, tmp_path: Path
 ) -> None:
-    keras2.run("-c", (
-        "import tensorflow as tf\nK = tf.keras\n"
-        "K.Sequential([K.Input((4,)), K.layers.Lambda(lambda x: tf.abs(x) * 2)]).save('served')\n"
-    ), cwd=tmp_path)  # fmt: skip
+    keras2.run(
+        "-c",
+        (
+            "import tensorflow as tf\nK = tf.keras\n"
+            "K.Sequential([K.Input((4,)), K.layers.Lambda(lambda x: tf.abs(x) * 2)]).save('served')\n"
+        ),
+        cwd=tmp_path,
+    )
     done = keras3.capsule("inspect", "served", "--json", cwd=tmp_path)
     (found,) = json.loads(done.stdout)["results"]
     assert [one["source"] for one in found["functions"]] == ["lambda x: tf.abs(x) * 2"]

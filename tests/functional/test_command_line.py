@@ -97,9 +97,12 @@ def test_a_model_without_a_sidecar(keras3: Installed, model: Path, cache: str) -
 
 @pytest.mark.parametrize(
     ("text", "parts"),
-    [("not json", ["is not JSON"]), ("{}", ["capsule", "missing"]),
-     ('{"capsule": "9.0"}', ["upgrade capsule"])],
-)  # fmt: skip
+    [
+        ("not json", ["is not JSON"]),
+        ("{}", ["capsule", "missing"]),
+        ('{"capsule": "9.0"}', ["upgrade capsule"]),
+    ],
+)
 def test_a_sidecar_that_is_none(
     keras3: Installed, model: Path, text: str, parts: list[str]
 ) -> None:
@@ -174,11 +177,16 @@ def test_control_characters_never_reach_the_terminal(keras3: Installed, model: P
 @pytest.mark.parametrize(
     "words",
     [
-        ["verify"], ["verify", "m.h5", "--require", "speed"], ["verify", "m.h5", "--format", "xml"],
-        ["replay", "m.h5", "--check", "--shell"], ["replay", "m.h5", "--input", "x.npz"],
-        ["replay", "m.h5", "--no-such-option"], ["save"], ["no-such-command"],
+        ["verify"],
+        ["verify", "m.h5", "--require", "speed"],
+        ["verify", "m.h5", "--format", "xml"],
+        ["replay", "m.h5", "--check", "--shell"],
+        ["replay", "m.h5", "--input", "x.npz"],
+        ["replay", "m.h5", "--no-such-option"],
+        ["save"],
+        ["no-such-command"],
     ],
-)  # fmt: skip
+)
 def test_bad_usage_is_status_2_without_a_traceback(keras3: Installed, words: list[str]) -> None:
     done = keras3.capsule(*words)
     assert done.returncode == 2
@@ -207,15 +215,27 @@ def test_the_json_envelope_is_pinned(keras3: Installed, model: Path) -> None:
     assert sorted(data) == ["capsule", "command", "results"]
     (result,) = data["results"]
     assert sorted(result) == [
-        "artifact", "environment", "error", "findings", "manifest", "verdict",
-    ]  # fmt: skip
+        "artifact",
+        "environment",
+        "error",
+        "findings",
+        "manifest",
+        "verdict",
+    ]
     assert sorted(result["artifact"]) == ["format", "path", "sha256", "size"]
     assert (result["artifact"]["format"], result["manifest"]) == ("keras-zip", "recorded")
     assert sorted(result["verdict"]) == ["capsule", "keras", "same"]
     for finding in result["findings"]:
         assert {
-            "code", "severity", "subject", "expected", "found", "reach", "remedy", "decides",
-        } <= set(finding)  # fmt: skip
+            "code",
+            "severity",
+            "subject",
+            "expected",
+            "found",
+            "reach",
+            "remedy",
+            "decides",
+        } <= set(finding)
 
 
 def test_verify_imports_no_framework_and_no_reader_of_models(
@@ -311,8 +331,9 @@ def test_save_runs_a_module(keras3: Installed, tmp_path: Path) -> None:
     done = keras3.capsule("save", "-m", "package.train", "a", "--b", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "['a', '--b'] __main__\n")
     one_sentence(keras3.capsule("save", "-m", "no_such", cwd=tmp_path), 2, "no_such")
-    done = keras3.capsule("save", "--no-probe", "-m", "package.train", "--help", "-m", "z",
-                          cwd=tmp_path)  # fmt: skip
+    done = keras3.capsule(
+        "save", "--no-probe", "-m", "package.train", "--help", "-m", "z", cwd=tmp_path
+    )
     assert done.stdout == "['--help', '-m', 'z'] __main__\n"
     (tmp_path / "failing.py").write_text("raise ImportError('my own')\n")
     done = keras3.capsule("save", "-m", "failing", cwd=tmp_path)
@@ -365,10 +386,14 @@ def test_ctrl_c_in_the_midst_of_a_build_leaves_the_cache_sound(
     environment = {**os.environ, "CAPSULE_CACHE": str(tmp_path / "cache")}
     command = [keras3.python, "-m", "capsule", "replay", str(model), "--unsafe", "--check"]
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
         # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
     assert process.stderr is not None
     while "installing" not in process.stderr.readline():
         pass

@@ -19,12 +19,18 @@ Exported = Callable[[str], Path]
 
 @pytest.fixture(scope="module")
 def exported(
-    keras3: Installed, samples: Callable[[Installed], Path],
+    keras3: Installed,
+    samples: Callable[[Installed], Path],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Exported:  # fmt: skip
+) -> Exported:
     folder = tmp_path_factory.mktemp("exports")
-    names = {"requirements": "requirements.txt", "pylock": "pylock.toml", "conda": "conda.yml",
-             "dockerfile": "Dockerfile", "cyclonedx": "bom.json"}  # fmt: skip
+    names = {
+        "requirements": "requirements.txt",
+        "pylock": "pylock.toml",
+        "conda": "conda.yml",
+        "dockerfile": "Dockerfile",
+        "cyclonedx": "bom.json",
+    }
 
     def to(form: str) -> Path:
         path = folder / names[form]
@@ -43,10 +49,20 @@ def test_an_installer_takes_requirements_and_lock(
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, tmp_path / "empty"], check=True)
     done = subprocess.run(
-        [uv, "pip", "install", "--dry-run", "--no-deps", "--python",
-         tmp_path / "empty" / "bin" / "python", "-r", exported(form)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            uv,
+            "pip",
+            "install",
+            "--dry-run",
+            "--no-deps",
+            "--python",
+            tmp_path / "empty" / "bin" / "python",
+            "-r",
+            exported(form),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "keras==3.15.1" in done.stderr
 

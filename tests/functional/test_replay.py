@@ -125,8 +125,9 @@ def test_weights_and_outputs_have_the_models_names(keras3: Installed, tmp_path: 
     keras3.capsule("save", "named.py", cwd=tmp_path, check=True)
     with capsule.replay(tmp_path / "named.keras", safe_mode=False) as model:
         assert {name: w.tolist() for name, w in model.weights.items()} == {
-            "dense/kernel": [[1.0], [1.0]], "dense/bias": [0.0],
-        }  # fmt: skip
+            "dense/kernel": [[1.0], [1.0]],
+            "dense/bias": [0.0],
+        }
         made = model.predict(A)
         assert list(made) == ["a", "z"]
         np.testing.assert_array_equal(made["a"], A + 1)
@@ -148,8 +149,12 @@ def test_the_worker_does_not_outlive_whoever_asked(two_ended: Path, cache: str) 
         "print(model._worker._process.pid, model._worker._shared.folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(two_ended)], capture_output=True,
-                          text=True, env={**os.environ, "CAPSULE_CACHE": cache})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(two_ended)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CAPSULE_CACHE": cache},
+    )
     pid, shared = done.stdout.split()
     for _ in range(100):
         if not os.path.exists(f"/proc/{pid}") and not os.path.exists(shared):
@@ -192,8 +197,12 @@ def test_without_consent_everything_is_listed_and_nothing_runs(
     path = samples(keras3) / "tensor_helper.keras"
     done = keras3.capsule("replay", str(path), CAPSULE_CACHE=cache)
     assert done.returncode == 2
-    for part in ("lambda x: custom_activation(x)", "sha256:", "def custom_activation(x):",
-                 "reaches tensorflow.tanh"):  # fmt: skip
+    for part in (
+        "lambda x: custom_activation(x)",
+        "sha256:",
+        "def custom_activation(x):",
+        "reaches tensorflow.tanh",
+    ):
         assert part in done.stdout
     assert "--unsafe" in done.stderr
     with pytest.raises(ConsentError):
@@ -220,8 +229,9 @@ def test_a_command_runs_in_the_models_environment(
 ) -> None:
     path = str(samples(keras3) / "doubling.keras")
     code = "import sys, keras; print('IN', sys.prefix, keras.__version__); sys.exit(5)"
-    done = keras3.capsule("replay", path, "--unsafe", "--", "python", "-c", code,
-                          CAPSULE_CACHE=cache)  # fmt: skip
+    done = keras3.capsule(
+        "replay", path, "--unsafe", "--", "python", "-c", code, CAPSULE_CACHE=cache
+    )
     assert done.returncode == 5
     assert f"IN {cache}" in done.stdout
     done = keras3.capsule("replay", path, "--unsafe", "--", "no-such", CAPSULE_CACHE=cache)
@@ -229,9 +239,11 @@ def test_a_command_runs_in_the_models_environment(
     assert "no-such" in done.stderr
     shell = subprocess.run(
         [keras3.python, "-m", "capsule", "replay", path, "--unsafe", "--shell"],
-        input="echo IN $VIRTUAL_ENV; exit 3\n", capture_output=True, text=True,
+        input="echo IN $VIRTUAL_ENV; exit 3\n",
+        capture_output=True,
+        text=True,
         env={**os.environ, "SHELL": "/bin/sh"},
-    )  # fmt: skip
+    )
     assert f"IN {cache}" in shell.stdout
     assert shell.returncode == 3
 
@@ -243,8 +255,15 @@ def test_a_probe_that_no_longer_agrees_is_status_1(
     data = json.loads(Path(f"{path}.capsule.json").read_text())
     data["probe"]["inputs"][0]["seed"] += 1
     (tmp_path / "other.json").write_text(json.dumps(data))
-    done = keras3.capsule("replay", str(path), "--unsafe", "--check", "--manifest",
-                          str(tmp_path / "other.json"), CAPSULE_CACHE=cache)  # fmt: skip
+    done = keras3.capsule(
+        "replay",
+        str(path),
+        "--unsafe",
+        "--check",
+        "--manifest",
+        str(tmp_path / "other.json"),
+        CAPSULE_CACHE=cache,
+    )
     assert done.returncode == 1
     assert "differs at" in done.stdout
 
@@ -253,11 +272,32 @@ def test_every_captured_distribution_can_be_had(
     keras3: Installed, samples: Samples, cache: str
 ) -> None:
     path = str(samples(keras3) / "doubling.keras")
-    done = keras3.capsule("replay", path, "--unsafe", "--scope", "all", "--", "python", "-c",
-                          "import pytest, hypothesis", CAPSULE_CACHE=cache)  # fmt: skip
+    done = keras3.capsule(
+        "replay",
+        path,
+        "--unsafe",
+        "--scope",
+        "all",
+        "--",
+        "python",
+        "-c",
+        "import pytest, hypothesis",
+        CAPSULE_CACHE=cache,
+    )
     assert done.returncode == 0, done.stderr
-    done = keras3.capsule("replay", path, "--unsafe", "--scope", "all", "--", "python", "-I", "-c",
-                          "import capsule", CAPSULE_CACHE=cache)  # fmt: skip
+    done = keras3.capsule(
+        "replay",
+        path,
+        "--unsafe",
+        "--scope",
+        "all",
+        "--",
+        "python",
+        "-I",
+        "-c",
+        "import capsule",
+        CAPSULE_CACHE=cache,
+    )
     assert done.returncode == 1
 
 
@@ -306,9 +346,10 @@ def test_a_bundle_is_replayed_without_any_network(
     bundle = shutil.move(tmp_path / "doubling.keras.capsule.zip", tmp_path / "elsewhere")
     done = subprocess.run(
         [*cut_off, keras3.python, "-m", "capsule", "replay", str(bundle), "--unsafe", "--check"],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
         env={**os.environ, "CAPSULE_CACHE": str(tmp_path / "own-cache")},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "exactly those recorded at save" in done.stdout
 
@@ -325,7 +366,12 @@ def test_what_has_another_hash_than_the_lock_is_refused(
     at = text.index('name = "six"')
     spoiled = re.sub(r'sha256 = "[0-9a-f]{4}', 'sha256 = "0000', text[at:])
     lock.write_text(text[:at] + spoiled)
-    done = keras3.capsule("replay", "doubling.keras", "--unsafe", cwd=tmp_path,
-                          CAPSULE_CACHE=str(tmp_path / "own-cache"))  # fmt: skip
+    done = keras3.capsule(
+        "replay",
+        "doubling.keras",
+        "--unsafe",
+        cwd=tmp_path,
+        CAPSULE_CACHE=str(tmp_path / "own-cache"),
+    )
     assert done.returncode == 2
     assert "another hash than the lock has" in done.stderr

@@ -39,7 +39,10 @@ def run(keras: Installed, folder: Path, code: str, check: bool = True, **variabl
 
 
 def test_every_way_to_save_is_captured(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 capsule.hook()
 capsule.hook()
 model = small()
@@ -65,7 +68,8 @@ told["wrapped"] = [n for n in WRITERS for v in vars(sys.modules.get(n, os)).valu
 with capsule.hooked():
     model.save("within.keras")
 told["within"] = sidecar("within.keras")
-""")  # fmt: skip
+""",
+    )
     assert all(told[name] for name in told if name.endswith((".h5", ".keras")))
     assert told["weights"] is False
     assert "ModelCheckpoint" in told["checkpoint probe"]
@@ -74,7 +78,10 @@ told["within"] = sidecar("within.keras")
 
 
 def test_hooks_within_hooks_keep_their_own_options(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 import threading
 model = small()
 capsule.hook(probe=False)
@@ -91,7 +98,8 @@ told["given"] = len(read("given.keras")["probe"]["given"])
 told["outer"] = read("outer.keras")["probe"]["skipped"]
 told["thread"] = "lambda x: x * 2" in open("thread.keras.capsule.json").read()
 told["block"] = [read("block.keras")["probe"]["skipped"], "lambda x: x * 2" in open("block.keras.capsule.json").read()]
-""")  # fmt: skip
+""",
+    )
     assert told["given"] == 1
     assert told["outer"] == "left out as asked"
     assert told["thread"] is False
@@ -99,7 +107,10 @@ told["block"] = [read("block.keras")["probe"]["skipped"], "lambda x: x * 2" in o
 
 
 def test_a_probe_leaves_no_trace(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 class Counting(keras.layers.Layer):
     def build(self, shape):
         self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
@@ -115,14 +126,18 @@ capsule.save(model, "counting.keras")
 told["calls"] = float(layer.get_weights()[0]) - before
 told["random"] = np.random.get_state()[1].tolist() == state
 told["probe"] = read("counting.keras")["probe"]["skipped"]
-""")  # fmt: skip
+""",
+    )
     assert told["calls"] == 0
     assert told["random"] is True
     assert "state" in told["probe"]
 
 
 def test_no_path_and_no_secret_of_the_machine_is_kept(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = {"api_key": "sk-live-hunter2", "n": 3}
 ADDRESS = "https://bob:hunter2@host/x"
@@ -131,7 +146,8 @@ model = small(keras.layers.Lambda(lambda x: x * len(HERE) * CONFIG["n"] * len(AD
               keras.layers.Lambda(eval("lambda x: x + 1")))
 capsule.save(model, "secret.keras")
 told["text"] = open("secret.keras.capsule.json").read()
-""")  # fmt: skip
+""",
+    )
     for part in (str(tmp_path), "hunter2", str(Path.home())):
         assert part not in told["text"]
     names = json.loads(told["text"])["nodes"]["__main__:<lambda>"]["names"]
@@ -153,7 +169,10 @@ def test_a_keras_imported_after_the_hook_is_captured(keras: Installed, tmp_path:
 def test_what_is_no_local_model_file_is_left_alone_and_told(
     keras: Installed, tmp_path: Path
 ) -> None:
-    told, log = run(keras, tmp_path, """
+    told, log = run(
+        keras,
+        tmp_path,
+        """
 import h5py
 model = small()
 capsule.hook()
@@ -174,7 +193,8 @@ try:
 except BaseException as error:
     told["gs"] = type(error).__name__
 told["left"] = sorted(os.listdir("."))
-""")  # fmt: skip
+""",
+    )
     assert told["untouched"] is True
     assert told["sidecar of a refused overwrite"] is False
     assert "kept.h5: it was not overwritten" in log or "kept.h5: nothing was written" in log
@@ -183,7 +203,10 @@ told["left"] = sorted(os.listdir("."))
 
 
 def test_an_open_file_is_left_alone_and_told(keras3: Installed, tmp_path: Path) -> None:
-    told, log = run(keras3, tmp_path, """
+    told, log = run(
+        keras3,
+        tmp_path,
+        """
 import h5py
 from keras.src.legacy.saving import legacy_h5_format
 from keras.src.saving import saving_lib
@@ -195,13 +218,17 @@ told["bytes"] = len(buffer.getvalue()) > 0
 with h5py.File("open.h5", "w") as file:
     legacy_h5_format.save_model_to_hdf5(model, file)
 told["sidecars"] = [name for name in os.listdir(".") if name.endswith(".capsule.json")]
-""")  # fmt: skip
+""",
+    )
     assert told == {"bytes": True, "sidecars": []}
     assert log.count("it is not a path") == 2
 
 
 def test_a_failing_capture_never_breaks_a_save(keras: Installed, tmp_path: Path) -> None:
-    told, log = run(keras, tmp_path, """
+    told, log = run(
+        keras,
+        tmp_path,
+        """
 from capsule.capture import recording, writing
 def broken(*a, **k):
     raise RuntimeError("a bug of capsule's own")
@@ -218,7 +245,8 @@ told["safe on disk"] = keras.models.load_model("strict.keras", safe_mode=False) 
 writing.record_model = broken
 told["whole"] = capsule.save(model, "whole.keras").manifest is None
 told["still saved"] = os.path.exists("whole.keras")
-""")  # fmt: skip
+""",
+    )
     assert told["saved"] is True
     assert "a bug of capsule's own" in told["problems"][0]
     assert told["function"] is None
@@ -229,7 +257,10 @@ told["still saved"] = os.path.exists("whole.keras")
 
 
 def test_the_probe_is_made_given_left_out_or_skipped(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 def probe(model, **options):
     capsule.save(model, "p.keras", **options)
     told["size"] = max(told.get("size", 0), os.path.getsize("p.keras.capsule.json"))
@@ -247,7 +278,8 @@ class Raises(keras.layers.Layer):
 told["raises"] = probe(small(Raises()))["skipped"]
 big = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(100000)])
 told["large output"] = [sorted(probe(big)["outputs"][0])]
-""")  # fmt: skip
+""",
+    )
     assert told["made"] is None
     assert told["left out"] == "left out as asked"
     assert told["given"] == [None, [3, 4], [3, 2]]
@@ -260,17 +292,24 @@ told["large output"] = [sorted(probe(big)["outputs"][0])]
 def test_a_model_with_state_is_saved_without_a_probe_and_says_so(
     keras: Installed, tmp_path: Path
 ) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 inputs = keras.layers.Input(batch_size=1, shape=(3, 2))
 model = keras.Model(inputs, keras.layers.LSTM(2, stateful=True)(inputs))
 capsule.save(model, "state.keras")
 told = read("state.keras")["probe"]
-""")  # fmt: skip
+""",
+    )
     assert "has state" in told["skipped"]
 
 
 def test_functions_are_found_wherever_they_sit(keras: Installed, tmp_path: Path) -> None:
-    told, _ = run(keras, tmp_path, """
+    told, _ = run(
+        keras,
+        tmp_path,
+        """
 n, table = 3, np.array([1.0, 2.0, 3.0, 4.0], "float32")
 def named(x):
     return x * 1.5
@@ -300,7 +339,8 @@ for ext in ("h5", "keras"):
     told[ext + " verdict"] = [verdict.keras, verdict.capsule, verdict.same]
     again = capsule.load(path, safe_mode=False)
     told[ext + " same"] = bool((again.predict(x, verbose=0) == expected).all())
-""")  # fmt: skip
+""",
+    )
     expected = [
         [[], "loss", "__main__:my_loss"],
         [["arrays"], "function", "__main__:<lambda>"],
@@ -320,7 +360,10 @@ for ext in ("h5", "keras"):
 def test_verify_foresees_that_keras_3_cannot_read_a_short_loss_name(
     keras3: Installed, tmp_path: Path, short: str
 ) -> None:
-    told, log = run(keras3, tmp_path, f"""
+    told, log = run(
+        keras3,
+        tmp_path,
+        f"""
 model = small()
 model.compile("sgd", {short!r})
 capsule.save(model, "short.h5")
@@ -330,7 +373,8 @@ try:
 except ValueError as error:
     told["keras"] = str(error)
 told["capsule"] = capsule.load("short.h5", safe_mode=False).loss.__name__
-""")  # fmt: skip
+""",
+    )
     assert told["verdict"] == "no"
     assert "not a KerasSaveable subclass" in told["keras"]
     assert told["capsule"].startswith("mean_")

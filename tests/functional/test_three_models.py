@@ -80,9 +80,13 @@ def test_capsule_load_computes_what_was_recorded(keras: Installed, samples: Samp
 @pytest.mark.parametrize("form", ["h5", "keras"])
 @pytest.mark.parametrize("name", HERE)
 def test_replay_from_another_python_computes_what_was_recorded(
-    keras: Installed, keras3_elsewhere: Installed, samples: Samples, name: str, form: str,
+    keras: Installed,
+    keras3_elsewhere: Installed,
+    samples: Samples,
+    name: str,
+    form: str,
     cache: str,
-) -> None:  # fmt: skip
+) -> None:
     path = samples(keras) / f"{name}.{form}"
     done = keras3_elsewhere.capsule("replay", str(path), "--unsafe", "--json", CAPSULE_CACHE=cache)
     assert done.returncode == 0, done.stderr
@@ -122,9 +126,10 @@ def test_keras_3_saves_a_model_that_was_never_built_and_capsule_says_so(
     folder = samples(keras3)
     path = folder / f"numpy_helper.{form}"
     line = next(
-        line for line in (folder / "numpy_helper.log").read_text().splitlines()
+        line
+        for line in (folder / "numpy_helper.log").read_text().splitlines()
         if line.startswith(f"capsule: numpy_helper.{form}: ")
-    )  # fmt: skip
+    )
     for part in ("dense was never built", "custom_activation", "numpy.tanh", "keras.ops.tanh"):
         assert part in line
     result, status = verified(keras3, path)

@@ -74,7 +74,10 @@ def test_bytecode_that_keras_damages_on_windows_is_told_and_comes_back(
     keras3: Installed, tmp_path: Path
 ) -> None:
     """Keras' own writer, told that it runs on Windows: it replaces bytes of the code."""
-    done = keras3.run("-c", SETUP + """
+    done = keras3.run(
+        "-c",
+        SETUP
+        + """
 import json
 from keras.src.utils import python_utils
 python_utils.os = types.SimpleNamespace(name="nt")
@@ -85,7 +88,9 @@ for form in ("h5", "keras"):
     verdict = capsule.verify(f"m.{form}")
     y = capsule.load(f"m.{form}", safe_mode=False).predict(x, verbose=0)
     print(json.dumps([[f.code for f in saved.findings], verdict.keras, verdict.same, y.tolist()]))
-""", cwd=tmp_path)  # fmt: skip
+""",
+        cwd=tmp_path,
+    )
     for line in done.stdout.splitlines():
         codes, keras, same, outputs = json.loads(line)
         assert "bytecode-damaged" in codes
@@ -115,8 +120,10 @@ np.savez("kept.npz", a=x[0], b=x[1], **dict(zip("yz", model.predict(x, verbose=0
     (result,) = verdict["results"]
     assert result["artifact"]["format"] == "saved-model"
     assert result["verdict"] == {
-        "keras": "no" if keras.keras == 3 else "unknown", "capsule": "yes", "same": "yes",
-    }  # fmt: skip
+        "keras": "no" if keras.keras == 3 else "unknown",
+        "capsule": "yes",
+        "same": "yes",
+    }
     check = """
 import json, numpy as np, capsule
 from capsule.errors import ConsentError

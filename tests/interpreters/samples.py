@@ -232,8 +232,11 @@ SOURCES: list[tuple[str, list[str]]] = [
 
 # What once was lifted to something else, or not at all.
 SOURCES += [
-    ("def f(x):\n    if c:\n        while True:\n            x = g(x)\n            if x:\n"
-     "                continue\n            if not c:\n                break\n    return x", []),
+    (
+        "def f(x):\n    if c:\n        while True:\n            x = g(x)\n            if x:\n"
+        "                continue\n            if not c:\n                break\n    return x",
+        [],
+    ),
     ("def f(x):\n    while a < x < b or c:\n        x = g(x)\n    return x", []),
     ("def f(x):\n    assert a < b < c, [i for i in x]\n    return lambda y: y", []),
     ("def f(x):\n    for y in x:\n        return y", []),
@@ -244,4 +247,4 @@ SOURCES += [
     ("lambda x: g(x if a else b, c if a else b)", []),
     ("lambda x: f'{x:>{y}}'", []),
     ("lambda: -None", []),
-]  # fmt: skip
+]

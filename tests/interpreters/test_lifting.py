@@ -42,8 +42,10 @@ def ask(minor: str) -> Iterator[Ask]:
     """Give what compiles sources under that Python and returns the marshalled functions."""
     process = subprocess.Popen(
         [str(interpreter(minor)), "-W", "ignore", str(COMPILING)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdin is not None
     assert process.stdout is not None
 

@@ -61,8 +61,10 @@ def restore(python: Path, guest: str) -> Any:
     """Give a function that restores captured functions under the other Python and calls them."""
     process = subprocess.Popen(
         [str(python), "-I", "-c", RESTORE, guest],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdin is not None
     assert process.stdout is not None
 
@@ -70,8 +72,11 @@ def restore(python: Path, guest: str) -> Any:
         graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
         names = [graph.add(function) for function in functions]
         nodes = {name: asdict(node) for name, node in graph.nodes.items()}
-        print(json.dumps({"nodes": nodes, "names": names, "arguments": arguments}),
-              file=process.stdin, flush=True)  # fmt: skip
+        print(
+            json.dumps({"nodes": nodes, "names": names, "arguments": arguments}),
+            file=process.stdin,
+            flush=True,
+        )
         return json.loads(process.stdout.readline())
 
     yield ask
@@ -110,9 +115,15 @@ def closed(n: int) -> Callable[[int], int]:
 
 
 def test_functions_of_every_kind_compute_the_same_there(restore: Any) -> None:
-    functions = [lambda x: x * 2, helper, chained, even, closed(7),
-                 lambda x: [i * x for i in range(3) if i != 1],
-                 lambda x: (lambda y: y * SCALE)(x) + 1]  # fmt: skip
+    functions = [
+        lambda x: x * 2,
+        helper,
+        chained,
+        even,
+        closed(7),
+        lambda x: [i * x for i in range(3) if i != 1],
+        lambda x: (lambda y: y * SCALE)(x) + 1,
+    ]
     assert restore(functions, 4) == json.loads(json.dumps([f(4) for f in functions]))
 
 
@@ -120,10 +131,15 @@ def test_the_collector_tells_version_and_magic(python: Path) -> None:
     environment = of_interpreter(python)
     assert environment.python.implementation == "cpython"
     said = subprocess.run(
-        [str(python), "-c", "import sys, importlib.util as u;"
-         "print('%d.%d.%d' % sys.version_info[:3], int.from_bytes(u.MAGIC_NUMBER[:2], 'little'))"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            str(python),
+            "-c",
+            "import sys, importlib.util as u;"
+            "print('%d.%d.%d' % sys.version_info[:3], int.from_bytes(u.MAGIC_NUMBER[:2], 'little'))",
+        ],
+        capture_output=True,
+        text=True,
+    )
     version, magic = said.stdout.split()
     assert environment.python.version.startswith(version)
     assert environment.python.magic == int(magic)
@@ -171,8 +187,12 @@ def test_capture_finds_the_same_source_and_names_under_every_supported_python(
     script.write_text(SOURCES)
 
     def said(interpreter: str) -> str:
-        done = subprocess.run([interpreter, str(script)], capture_output=True, text=True,
-                              env={"PYTHONPATH": str(PROJECT)})  # fmt: skip
+        done = subprocess.run(
+            [interpreter, str(script)],
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": str(PROJECT)},
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

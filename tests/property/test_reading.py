@@ -84,7 +84,11 @@ def test_an_architecture_of_which_some_changed_is_read_or_refused(
 def test_a_source_that_computes_something_else_is_told() -> None:
     code = adapt((lambda x, y: x + tf.abs(y) if x else y).__code__)
     assert difference(code, "lambda x, y: x + tf.abs(y) if x else y") is None
-    for wrong in ("lambda x, y: tf.abs(y) + x if x else y", "lambda x, y: x + tf.abs(x) if x else y",
-                  "lambda x, y: x + tf.abs(y) if y else y", "lambda x, y: x - tf.abs(y) if x else y",
-                  "lambda x, y: y if x else x + tf.abs(y)"):  # fmt: skip
+    for wrong in (
+        "lambda x, y: tf.abs(y) + x if x else y",
+        "lambda x, y: x + tf.abs(x) if x else y",
+        "lambda x, y: x + tf.abs(y) if y else y",
+        "lambda x, y: x - tf.abs(y) if x else y",
+        "lambda x, y: y if x else x + tf.abs(y)",
+    ):
         assert difference(code, wrong) is not None, wrong

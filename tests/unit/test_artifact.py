@@ -71,9 +71,11 @@ def test_functions_are_found_in_nested_models_wrappers_and_other_roles() -> None
     }
     found = {(f.where, f.role) for f in carried_functions(model(inner, wrapper))}
     assert found == {
-        (("in", "deep"), "function"), (("in", "deep"), "mask"), (("in", "deep"), "output_shape"),
+        (("in", "deep"), "function"),
+        (("in", "deep"), "mask"),
+        (("in", "deep"), "output_shape"),
         (("td", "wrapped"), "function"),
-    }  # fmt: skip
+    }
 
 
 def test_the_key_covers_code_defaults_and_closure() -> None:
@@ -145,11 +147,16 @@ def test_functions_too_deep_to_look_for_are_not_passed_over() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["class_name", "config", "function", "function_type", "name", "mask"]),
-        inner | st.sampled_from(["__lambda__", "function", "lambda"]), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["class_name", "config", "function", "function_type", "name", "mask"]),
+            inner | st.sampled_from(["__lambda__", "function", "lambda"]),
+            max_size=4,
+        )
+    ),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @given(json_values)

@@ -25,9 +25,17 @@ from tests.bare import architecture, archive, keras_2_lambda, model_of
 
 @pytest.mark.parametrize(
     "version",
-    ["3.5.0\n-e ${PWD}/evil", "3.5.0 --index-url=x", "3.5.0\n-r /etc/passwd", "2.15.0;x", "3.5.0 ",
-     "3.5.0@file:///x", "2.3.1\n-e .", "٣.٥"],
-)  # fmt: skip
+    [
+        "3.5.0\n-e ${PWD}/evil",
+        "3.5.0 --index-url=x",
+        "3.5.0\n-r /etc/passwd",
+        "2.15.0;x",
+        "3.5.0 ",
+        "3.5.0@file:///x",
+        "2.3.1\n-e .",
+        "٣.٥",
+    ],
+)
 def test_what_stands_behind_a_version_never_reaches_an_installer(version: str) -> None:
     assert release_of(version) is None
 
@@ -48,8 +56,12 @@ def test_a_function_in_the_shape_of_a_class_needs_consent(
     tmp_path: Path, module: str, name: str, config: Any
 ) -> None:
     hidden = {"class_name": name, "module": module, "config": config}
-    layer = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None,
-             "config": {"name": "lam", "function": hidden}}  # fmt: skip
+    layer = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {"name": "lam", "function": hidden},
+    }
     path = archive(tmp_path / "m.keras", model_of(layer))
     inspection, artifact = inspect_with_artifact(path)
     assert [one.name for one in inspection.functions] == [name]
@@ -100,14 +112,27 @@ def test_a_thousand_layers_of_odd_names_are_translated_in_no_time(tmp_path: Path
     layers, before = [], "x"
     for number in range(3000):
         name = chr(0x3400 + number)
-        layers.append({"class_name": "Activation", "name": name,
-                       "config": {"name": name, "activation": "relu"},
-                       "inbound_nodes": [[[before, 0, 0, {}]]]})  # fmt: skip
+        layers.append(
+            {
+                "class_name": "Activation",
+                "name": name,
+                "config": {"name": name, "activation": "relu"},
+                "inbound_nodes": [[[before, 0, 0, {}]]],
+            }
+        )
         before = name
-    start = {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
-             "config": {"name": "x", "batch_input_shape": [None, 4]}}  # fmt: skip
-    config = {"name": "m", "layers": [start, *layers], "input_layers": [["x", 0, 0]],
-              "output_layers": [[before, 0, 0]]}  # fmt: skip
+    start = {
+        "class_name": "InputLayer",
+        "name": "x",
+        "inbound_nodes": [],
+        "config": {"name": "x", "batch_input_shape": [None, 4]},
+    }
+    config = {
+        "name": "m",
+        "layers": [start, *layers],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [[before, 0, 0]],
+    }
     made = translated({"class_name": "Model", "config": config}, "2.2.4")
     names = [layer["config"]["name"] for layer in made["config"]["layers"]]
     assert len(set(names)) == 3001

@@ -96,9 +96,17 @@ def test_a_module_finds_no_module_that_only_another_function_brought() -> None:
         return {"kind": "module", "origin": "local", "source": source, "names": names}
 
     def using(name: str) -> dict[str, Any]:
-        return {"kind": "lambda", "module": "m", "qualname": "<lambda>", "namespace": name,
-                "origin": "main", "source": f"lambda x: {name}.X", "futures": [], "code": None,
-                "names": [{"name": name, "how": "global", "to": name}]}  # fmt: skip
+        return {
+            "kind": "lambda",
+            "module": "m",
+            "qualname": "<lambda>",
+            "namespace": name,
+            "origin": "main",
+            "source": f"lambda x: {name}.X",
+            "futures": [],
+            "code": None,
+            "names": [{"name": name, "how": "global", "to": name}],
+        }
 
     nodes = {"one": using("mine"), "two": using("other"), "other": module("X = 2")}
     told = {**nodes, "mine": module("import other\nX = other.X", "other")}

@@ -103,12 +103,14 @@ CONFIGURED: dict[str, dict[str, Any]] = {
     "a function outside Keras": _layer("subprocess", "function", "run"),
     "a built-in by name": _layer("builtins", "function", "exec"),
     "a download by Keras": _layer("keras.utils", "function", "get_file"),
-    "a SavedModel from elsewhere": _layer("keras.layers", "TFSMLayer",
-                                          {"name": "lam", "filepath": "/somewhere"}),
+    "a SavedModel from elsewhere": _layer(
+        "keras.layers", "TFSMLayer", {"name": "lam", "filepath": "/somewhere"}
+    ),
     "a pickled module": _layer("keras.layers", "TorchModuleWrapper", {"module": "gASV"}),
-    "a vocabulary of a file": _layer("keras.layers", "StringLookup",
-                                     {"name": "lam", "vocabulary": "/etc/passwd"}),
-}  # fmt: skip
+    "a vocabulary of a file": _layer(
+        "keras.layers", "StringLookup", {"name": "lam", "vocabulary": "/etc/passwd"}
+    ),
+}
 
 
 @pytest.mark.parametrize("what", CONFIGURED)

@@ -49,9 +49,13 @@ def given(tmp_path: Path, text: str = SCRIPT, name: str = "script.py") -> Given:
 def test_only_what_is_needed_of_a_script_is_taken(tmp_path: Path) -> None:
     part = given(tmp_path).part({"helper"})
     assert [line for line in part.splitlines() if line.strip()] == [
-        "from __future__ import annotations", "scale, other = 3.0, 4.0",
-        "def helper(x):", "    return deeper(x) * scale", "def deeper(x):", "    return x + 1",
-    ]  # fmt: skip
+        "from __future__ import annotations",
+        "scale, other = 3.0, 4.0",
+        "def helper(x):",
+        "    return deeper(x) * scale",
+        "def deeper(x):",
+        "    return x + 1",
+    ]
 
 
 def test_a_class_comes_with_its_decorator_and_that_with_what_it_needs(tmp_path: Path) -> None:
@@ -76,8 +80,10 @@ def test_the_module_itself_is_given_whole(tmp_path: Path) -> None:
 
 
 def test_a_file_that_imports_another_brings_it(tmp_path: Path) -> None:
-    files = [given(tmp_path, "import mylib\ndef helper(x):\n    return mylib.scale(x)\n"),
-             given(tmp_path, "def scale(x):\n    return x\n", "mylib.py")]  # fmt: skip
+    files = [
+        given(tmp_path, "import mylib\ndef helper(x):\n    return mylib.scale(x)\n"),
+        given(tmp_path, "def scale(x):\n    return x\n", "mylib.py"),
+    ]
     nodes: dict[str, Node] = {}
     assert giving(files, ["helper"], nodes) == {"helper": ("script", "helper")}
     assert [binding.to for binding in nodes["script"].names] == ["mylib"]
@@ -93,9 +99,13 @@ def test_a_class_is_asked_for_under_the_name_in_the_file(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
-    [("old.py", "print 'Python 2'", "is no Python 3"), ("json.py", "x = 1", "call it otherwise"),
-     ("my-lib.py", "x = 1", "call it otherwise"), ("null.py", "\0", "is no Python 3")],
-)  # fmt: skip
+    [
+        ("old.py", "print 'Python 2'", "is no Python 3"),
+        ("json.py", "x = 1", "call it otherwise"),
+        ("my-lib.py", "x = 1", "call it otherwise"),
+        ("null.py", "\0", "is no Python 3"),
+    ],
+)
 def test_a_file_that_gives_nothing_is_one_sentence(
     tmp_path: Path, name: str, text: str, told: str
 ) -> None:

@@ -122,12 +122,24 @@ def local_factorial() -> Callable[[int], int]:
 @pytest.mark.parametrize(
     ("function", "argument"),
     [
-        (lambda x: x * 2, 4), (helper, 4.0), (chained, 4.0), (even, 10), (scaled(3, TABLE), 5),
-        (keyword, 4), (submodule, [3.0, 4.0]), (with_import, 2.0), (path_user, "a"),
-        (decorated, 1), (nested, 1), (factorial, 6), (local_factorial(), 6),
-        (lambda x: x + TABLE.sum(), 1), (lambda x, k=SCALE: x * k, 2), (eval("lambda x: x + 5"), 1),
+        (lambda x: x * 2, 4),
+        (helper, 4.0),
+        (chained, 4.0),
+        (even, 10),
+        (scaled(3, TABLE), 5),
+        (keyword, 4),
+        (submodule, [3.0, 4.0]),
+        (with_import, 2.0),
+        (path_user, "a"),
+        (decorated, 1),
+        (nested, 1),
+        (factorial, 6),
+        (local_factorial(), 6),
+        (lambda x: x + TABLE.sum(), 1),
+        (lambda x, k=SCALE: x * k, 2),
+        (eval("lambda x: x + 5"), 1),
     ],
-)  # fmt: skip
+)
 def test_a_function_comes_back_and_computes_the_same(function: Any, argument: Any) -> None:
     again = restored(function)
     assert again is not function

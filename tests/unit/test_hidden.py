@@ -12,10 +12,14 @@ from capsule.guest.restore import RestoreError, Restorer
 from tests.making import manifest_with
 
 RUNS = {
-    "class_name": "Lambda", "module": "keras.layers", "registered_name": None,
-    "config": {"name": "l", "function": {
-        "class_name": "function", "module": "pydoc", "config": "pipepager"}},
-}  # fmt: skip
+    "class_name": "Lambda",
+    "module": "keras.layers",
+    "registered_name": None,
+    "config": {
+        "name": "l",
+        "function": {"class_name": "function", "module": "pydoc", "config": "pipepager"},
+    },
+}
 
 
 @pytest.mark.parametrize(
@@ -54,8 +58,18 @@ def test_a_class_that_loading_brings_is_no_foreign_one() -> None:
 
 
 def node(source: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"kind": "function", "module": "m", "qualname": "f", "namespace": "m", "origin": "main",
-            "source": source, "futures": [], "code": None, "names": [], **more}  # fmt: skip
+    return {
+        "kind": "function",
+        "module": "m",
+        "qualname": "f",
+        "namespace": "m",
+        "origin": "main",
+        "source": source,
+        "futures": [],
+        "code": None,
+        "names": [],
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -66,8 +80,9 @@ def node(source: str | None = None, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_no_function_finds_a_name_that_only_another_brought(other: list[Any]) -> None:
-    one = node("lambda x: scale(x) + len('a')",
-               names=[{"name": "scale", "how": "global", "to": "s"}])  # fmt: skip
+    one = node(
+        "lambda x: scale(x) + len('a')", names=[{"name": "scale", "how": "global", "to": "s"}]
+    )
     nodes = {
         "one": one,
         "s": node("def scale(x):\n    return x"),
@@ -79,16 +94,29 @@ def test_no_function_finds_a_name_that_only_another_brought(other: list[Any]) ->
 
 
 def test_a_call_and_an_own_module_are_shown_as_what_they_are() -> None:
-    found = manifest_with(functions=[], nodes={
-        "m:f": {"kind": "lambda", "module": "m", "qualname": "f", "namespace": "m",
+    found = manifest_with(
+        functions=[],
+        nodes={
+            "m:f": {
+                "kind": "lambda",
+                "module": "m",
+                "qualname": "f",
+                "namespace": "m",
                 "source": "lambda x: np.tanh(x)",
-                "names": [{"name": "np", "how": "global", "to": ":numpy"}]},
-        ":numpy": {"kind": "call", "qualname": "numpy", "names": [
-            {"name": "function", "how": "part", "to": "os", "attribute": "system"},
-            {"name": "0", "how": "argument", "value": "id"}]},
-        "os": {"kind": "module", "origin": "stdlib", "names": []},
-        "mine": {"kind": "module", "origin": "local", "source": "import os\n", "names": []},
-    })  # fmt: skip
+                "names": [{"name": "np", "how": "global", "to": ":numpy"}],
+            },
+            ":numpy": {
+                "kind": "call",
+                "qualname": "numpy",
+                "names": [
+                    {"name": "function", "how": "part", "to": "os", "attribute": "system"},
+                    {"name": "0", "how": "argument", "value": "id"},
+                ],
+            },
+            "os": {"kind": "module", "origin": "stdlib", "names": []},
+            "mine": {"kind": "module", "origin": "local", "source": "import os\n", "names": []},
+        },
+    )
     assert list(shown(found.nodes, ":numpy")) == ['numpy = os.system("id")']
     assert reaches(found.nodes, ["m:f", ":numpy"]) == ("os.system",)
     assert next(shown(found.nodes, "mine")) == "module mine (brought along):"

@@ -28,10 +28,19 @@ OF_PYTHON_3_5 = (
 
 
 def keras_1_model() -> dict[str, Any]:
-    layer = {"class_name": "Lambda",
-             "config": {"name": "lambda_1", "function": OF_PYTHON_3_5, "function_type": "lambda",
-                        "output_shape": None, "output_shape_type": "raw", "arguments": {},
-                        "batch_input_shape": [None, 4], "trainable": True}}  # fmt: skip
+    layer = {
+        "class_name": "Lambda",
+        "config": {
+            "name": "lambda_1",
+            "function": OF_PYTHON_3_5,
+            "function_type": "lambda",
+            "output_shape": None,
+            "output_shape_type": "raw",
+            "arguments": {},
+            "batch_input_shape": [None, 4],
+            "trainable": True,
+        },
+    }
     return {"class_name": "Sequential", "keras_version": "1.2.0", "config": [layer]}
 
 
@@ -69,26 +78,49 @@ def test_functions_are_found_wherever_keras_puts_them(tmp_path: Path) -> None:
     inner = keras_2_lambda(lambda x: x + 1, "deep")
     wrapped = {"class_name": "TimeDistributed", "config": {"name": "each", "layer": inner}}
     nested = {**model_of(wrapped), "name": "inner"}
-    shaped = keras_2_lambda(lambda x: x + 2, "shaped", output_shape_type="lambda",
-                            output_shape=[encoded(lambda s: s), None, None], mask_type="lambda",
-                            mask=[encoded(lambda x, m: m), None, None])  # fmt: skip
-    merge = {"class_name": "Merge",
-             "config": {"name": "merge", "mode_type": "lambda",
-                        "mode": [encoded(lambda x: x[0]), None, None]}}  # fmt: skip
+    shaped = keras_2_lambda(
+        lambda x: x + 2,
+        "shaped",
+        output_shape_type="lambda",
+        output_shape=[encoded(lambda s: s), None, None],
+        mask_type="lambda",
+        mask=[encoded(lambda x, m: m), None, None],
+    )
+    merge = {
+        "class_name": "Merge",
+        "config": {
+            "name": "merge",
+            "mode_type": "lambda",
+            "mode": [encoded(lambda x: x[0]), None, None],
+        },
+    }
     found = inspect(architecture(tmp_path / "m.json", model_of(nested, shaped, merge)))
     roles = {(one.where[-1], one.role) for one in found.functions}
-    assert roles == {("deep", "function"), ("shaped", "function"), ("shaped", "output_shape"),
-                     ("shaped", "mask"), ("merge", "mode")}  # fmt: skip
+    assert roles == {
+        ("deep", "function"),
+        ("shaped", "function"),
+        ("shaped", "output_shape"),
+        ("shaped", "mask"),
+        ("merge", "mode"),
+    }
     assert all(one.source for one in found.functions)
 
 
 def test_what_is_stored_by_name_is_told_with_the_name_to_give(tmp_path: Path) -> None:
     layer = {
-        "module": "keras.layers", "class_name": "Lambda", "registered_name": None,
-        "config": {"name": "lam",
-                   "function": {"module": "builtins", "class_name": "function",
-                                "config": "Custom>distance", "registered_name": "function"}},
-    }  # fmt: skip
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {
+            "name": "lam",
+            "function": {
+                "module": "builtins",
+                "class_name": "function",
+                "config": "Custom>distance",
+                "registered_name": "function",
+            },
+        },
+    }
     found = inspect(archive(tmp_path / "m.keras", model_of(layer)))
     (function,) = found.functions
     assert (function.kind, function.name, function.source) == ("by-name", "Custom>distance", None)
@@ -99,9 +131,13 @@ def test_what_is_stored_by_name_is_told_with_the_name_to_give(tmp_path: Path) ->
 def test_a_class_of_the_owners_is_told(tmp_path: Path) -> None:
     for entry in (
         {"class_name": "Attentive", "config": {"name": "a"}},
-        {"module": None, "class_name": "Attentive", "registered_name": "Attentive",
-         "config": {"name": "a"}},
-    ):  # fmt: skip
+        {
+            "module": None,
+            "class_name": "Attentive",
+            "registered_name": "Attentive",
+            "config": {"name": "a"},
+        },
+    ):
         found = inspect(architecture(tmp_path / "m.json", model_of(entry)))
         assert found.classes == ("Attentive",)
 
@@ -120,8 +156,10 @@ def damaged_by_windows(code: bytes) -> bytes:
     return code.replace(b"\\", b"/")
 
 
-@pytest.mark.skipif(b"\\" not in marshal.dumps((lambda a: [b for b, c in a]).__code__),
-                    reason="this Python has no instruction that Keras on Windows damages")  # fmt: skip
+@pytest.mark.skipif(
+    b"\\" not in marshal.dumps((lambda a: [b for b, c in a]).__code__),
+    reason="this Python has no instruction that Keras on Windows damages",
+)
 def test_what_windows_did_to_the_code_is_undone_and_told() -> None:
     code = marshal.dumps((lambda x: sum([a + b for a, b in x])).__code__)
     found = who_wrote(damaged_by_windows(code))

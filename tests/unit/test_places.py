@@ -25,8 +25,14 @@ def python(folder: Path) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("PYENV_ROOT", "ASDF_DATA_DIR", "MISE_DATA_DIR", "XDG_DATA_HOME", "CONDA_PREFIX",
-                 "UV_PYTHON_INSTALL_DIR"):  # fmt: skip
+    for name in (
+        "PYENV_ROOT",
+        "ASDF_DATA_DIR",
+        "MISE_DATA_DIR",
+        "XDG_DATA_HOME",
+        "CONDA_PREFIX",
+        "UV_PYTHON_INSTALL_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -42,8 +48,10 @@ def test_every_tools_own_folder_is_looked_at(home: Path) -> None:
         "3.10.4": python(home / "miniforge3" / "envs" / "old"),
         "3.11.5": python(home / "elsewhere"),
     }
-    for version, prefix in (("3.10.4", home / "miniforge3" / "envs" / "old"),
-                            ("3.11.5", home / "elsewhere")):  # fmt: skip
+    for version, prefix in (
+        ("3.10.4", home / "miniforge3" / "envs" / "old"),
+        ("3.11.5", home / "elsewhere"),
+    ):
         (prefix / "conda-meta").mkdir()
         (prefix / "conda-meta" / f"python-{version}-h123_0.json").touch()
     (home / ".conda").mkdir()
@@ -78,9 +86,17 @@ def test_another_minor_version_only_where_all_is_restored_from_source(
     )
     whole = manifest_with()
     assert python_for(whole, None, "never") == other
-    data = {"source": None, "reason": "lost", "kind": "lambda", "module": "__main__",
-            "qualname": "<lambda>", "namespace": "__main__", "origin": "main",
-            "code": {"sha256": "c" * 64, "magic": 3495, "base64": "AAAA"}, "names": []}  # fmt: skip
+    data = {
+        "source": None,
+        "reason": "lost",
+        "kind": "lambda",
+        "module": "__main__",
+        "qualname": "<lambda>",
+        "namespace": "__main__",
+        "origin": "main",
+        "code": {"sha256": "c" * 64, "magic": 3495, "base64": "AAAA"},
+        "names": [],
+    }
     coded = manifest_with(nodes={"__main__:<lambda>": data})
     with pytest.raises(RebuildError, match="was found"):
         python_for(coded, None, "never")

@@ -32,16 +32,23 @@ def chain(**change: Any) -> dict[str, Any]:
     """A lambda that reaches a helper, which reaches a constant and a local module."""
     node = manifest_json()["nodes"]["__main__:<lambda>"]
     helper = {
-        **node, "kind": "function", "qualname": "helper", "source": "def helper(x): return x",
-        "names": [{"name": "N", "how": "global", "value": 3},
-                  {"name": "mine", "how": "global", "to": "mine"}],
-    }  # fmt: skip
+        **node,
+        "kind": "function",
+        "qualname": "helper",
+        "source": "def helper(x): return x",
+        "names": [
+            {"name": "N", "how": "global", "value": 3},
+            {"name": "mine", "how": "global", "to": "mine"},
+        ],
+    }
     nodes = {
-        "__main__:<lambda>": {**node, "names": [
-            {"name": "helper", "how": "global", "to": "__main__:helper"}]},
+        "__main__:<lambda>": {
+            **node,
+            "names": [{"name": "helper", "how": "global", "to": "__main__:helper"}],
+        },
         "__main__:helper": helper,
         "mine": {"kind": "module", "origin": "local", "source": "X = 1", "names": []},
-    }  # fmt: skip
+    }
     for path, value in change.items():
         nodes[{"helper": "__main__:helper"}.get(path, path)].update(value)
     return nodes

@@ -30,8 +30,13 @@ SIX = Pins(("six==1.17.0",), {"six": "1.17.0"})
 
 
 def distribution(name: str, *requires: str, url: Any = None, version: str = "1.0") -> Any:
-    return {"name": name, "version": version, "requires": list(requires), "direct_url": url,
-            "installer": None}  # fmt: skip
+    return {
+        "name": name,
+        "version": version,
+        "requires": list(requires),
+        "direct_url": url,
+        "installer": None,
+    }
 
 
 def pinned(*distributions: Any, scope: str = "model", elsewhere: bool = False) -> Pins:
@@ -48,8 +53,9 @@ def test_the_models_reach_is_pinned_and_the_rest_left_out() -> None:
 def test_requirements_are_followed_by_their_markers() -> None:
     found = pinned(
         distribution("h5py", 'on-windows; sys_platform == "win32"', "everywhere>=1"),
-        distribution("on-windows"), distribution("everywhere"),
-    ).versions  # fmt: skip
+        distribution("on-windows"),
+        distribution("everywhere"),
+    ).versions
     assert "everywhere" in found
     assert "on-windows" not in found
 
@@ -112,8 +118,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(pins: Pins = SIX, progress: Any = lambda message: None) -> Any:
-    return build(HERE, pins, backend_named("uv"), allow_build=False,
-                 progress=progress)  # fmt: skip
+    return build(HERE, pins, backend_named("uv"), allow_build=False, progress=progress)
 
 
 def test_an_environment_is_built_once_and_found_again(own_cache: Path) -> None:
@@ -201,8 +206,9 @@ def test_the_mark_tells_what_is_in_it(own_cache: Path) -> None:
 
 
 def test_pip_tools_builds_the_same(own_cache: Path) -> None:
-    found = build(HERE, SIX, backend_named("pip-tools"), allow_build=True,
-                  progress=lambda message: None)  # fmt: skip
+    found = build(
+        HERE, SIX, backend_named("pip-tools"), allow_build=True, progress=lambda message: None
+    )
     assert found.backend == "pip-tools"
     assert not found.cached
     done = subprocess.run([str(found.interpreter), "-I", "-c", "import six"])

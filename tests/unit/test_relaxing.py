@@ -23,15 +23,21 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def near(
-    *wanted: str, relax: bool = False, build: bool = False, backend: str = "uv",
-    needed_by: tuple[Any, ...] = (), hashes: Any = None, told: Any = lambda message: None,
-) -> Built:  # fmt: skip
+    *wanted: str,
+    relax: bool = False,
+    build: bool = False,
+    backend: str = "uv",
+    needed_by: tuple[Any, ...] = (),
+    hashes: Any = None,
+    told: Any = lambda message: None,
+) -> Built:
     versions = dict(one.split("==") for one in wanted)
     installed = [distribution(name, version=version) for name, version in versions.items()]
     manifest: Manifest = manifest_with(distributions=[*installed, *needed_by])
     pins = Pins(wanted, versions, hashes=hashes or {})
-    return build_near(manifest, HERE, pins, backend_named(backend), relax=relax,
-                      allow_build=build, progress=told)  # fmt: skip
+    return build_near(
+        manifest, HERE, pins, backend_named(backend), relax=relax, allow_build=build, progress=told
+    )
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])

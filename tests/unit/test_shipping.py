@@ -35,9 +35,13 @@ def ready(name: str = 'my "model".keras') -> Prepared:
 def locked(path: Path, **versions: str) -> Path:
     lines = ['lock-version = "1.0"', 'created-by = "uv"']
     for name, version in versions.items():
-        lines += ["[[packages]]", f'name = "{name}"', f'version = "{version}"',
-                  f'wheels = [{{ url = "x", hashes = {{ sha256 = "{A}" }} }}]',
-                  f'sdist = {{ url = "y", hashes = {{ sha256 = "{B}" }} }}']  # fmt: skip
+        lines += [
+            "[[packages]]",
+            f'name = "{name}"',
+            f'version = "{version}"',
+            f'wheels = [{{ url = "x", hashes = {{ sha256 = "{A}" }} }}]',
+            f'sdist = {{ url = "y", hashes = {{ sha256 = "{B}" }} }}',
+        ]
     path.write_text("\n".join(lines))
     return path
 
@@ -57,10 +61,16 @@ def test_hashes_of_a_lock_go_to_the_installer_and_into_the_key(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("not = [toml", "is no TOML"), ('lock-version = "2.0"\npackages = []', "no lock of version 1"),
-     ('lock-version = "1.0"\npackages = [{name = "keras"}]', r"packages\[0\] has no name or version"),
-     ('lock-version = "1.0"\npackages = [{name = "keras", version = "3.15.1"}]', "no SHA-256")],
-)  # fmt: skip
+    [
+        ("not = [toml", "is no TOML"),
+        ('lock-version = "2.0"\npackages = []', "no lock of version 1"),
+        (
+            'lock-version = "1.0"\npackages = [{name = "keras"}]',
+            r"packages\[0\] has no name or version",
+        ),
+        ('lock-version = "1.0"\npackages = [{name = "keras", version = "3.15.1"}]', "no SHA-256"),
+    ],
+)
 def test_a_lock_that_is_none_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "l.toml").write_text(text)
     with pytest.raises(InputError, match=told):
@@ -77,7 +87,9 @@ def test_a_lock_of_other_distributions_is_refused(tmp_path: Path) -> None:
 def test_requirements_are_pips_own() -> None:
     lines = FORMS["requirements"](ready()).splitlines()
     assert [str(Requirement(line)) for line in lines if not line.startswith("#")] == [
-        "keras==3.15.1", "numpy==2.4.6"]  # fmt: skip
+        "keras==3.15.1",
+        "numpy==2.4.6",
+    ]
 
 
 def test_a_dockerfile_verifies_the_model_as_its_last_step() -> None:
@@ -85,7 +97,10 @@ def test_a_dockerfile_verifies_the_model_as_its_last_step() -> None:
     assert steps[0] == "FROM python:3.11.7-slim"
     assert steps[-1].startswith("RUN [")
     assert json.loads(steps[-1][4:])[:3] == [
-        "/opt/capsule/bin/capsule", "verify", '/model/my "model".keras']  # fmt: skip
+        "/opt/capsule/bin/capsule",
+        "verify",
+        '/model/my "model".keras',
+    ]
     copied = next(step for step in steps if step.startswith("COPY"))
     assert json.loads(copied[5:])[1] == 'my "model".keras.capsule.json'
 
@@ -95,7 +110,10 @@ def test_a_bill_of_materials_names_model_python_and_distributions() -> None:
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.5")
     assert bom["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": A}]
     assert [one["purl"] for one in bom["components"]] == [
-        "pkg:generic/python@3.11.7", "pkg:pypi/keras@3.15.1", "pkg:pypi/numpy@2.4.6"]  # fmt: skip
+        "pkg:generic/python@3.11.7",
+        "pkg:pypi/keras@3.15.1",
+        "pkg:pypi/numpy@2.4.6",
+    ]
     refs = {one["bom-ref"] for one in bom["components"]}
     assert set(bom["dependencies"][0]["dependsOn"]) == refs
 
@@ -120,7 +138,10 @@ def test_passwords_of_an_index_are_kept_nowhere() -> None:
     with pytest.raises(InputError, match="no address"):
         Sources("--target=/somewhere")
     assert Sources(find_links=("wheels",), offline=True).options() == [
-        "--no-index", "--find-links", "wheels"]  # fmt: skip
+        "--no-index",
+        "--find-links",
+        "wheels",
+    ]
 
 
 @pytest.fixture
@@ -158,9 +179,17 @@ def _link() -> zipfile.ZipInfo:
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "/outside", "wheels/../../outside", "other/file", "wheels/a/b",
-             "wheels\\..\\outside", "c:outside"],
-)  # fmt: skip
+    "name",
+    [
+        "../outside",
+        "/outside",
+        "wheels/../../outside",
+        "other/file",
+        "wheels/a/b",
+        "wheels\\..\\outside",
+        "c:outside",
+    ],
+)
 def test_a_bundle_whose_names_lead_out_of_it_is_refused(
     tmp_path: Path, cache: Path, name: str
 ) -> None:

@@ -106,13 +106,23 @@ HOSTILE = {
     "distributions.0.version": ["1.0\n", "1.0; rm -rf", "latest", "1.0 --hash=x", ""],
     "distributions.0.requires": ["text", [3]],
     "distributions.0.direct_url": [
-        {"url": "https://user:password@host/x"}, {"url": "javascript:1"}, {"url": 3}, {},
-        {"url": "https://host/x --index-url=y"}, {"url": "https://host/\n"},
-        {"url": "https://host/${AWS_SECRET_ACCESS_KEY}"}, {"url": "file:///etc"},
+        {"url": "https://user:password@host/x"},
+        {"url": "javascript:1"},
+        {"url": 3},
+        {},
+        {"url": "https://host/x --index-url=y"},
+        {"url": "https://host/\n"},
+        {"url": "https://host/${AWS_SECRET_ACCESS_KEY}"},
+        {"url": "file:///etc"},
         {"url": "https://token@host/x"},
     ],
-    "environment_variables": [{"LD_PRELOAD": "x.so"}, {"PATH": "/tmp"}, {"KERAS_BACKEND": 3},
-                              {"KERAS_BACKEND": "a b"}, {"XLA_FLAGS": "--xla_dump_to=/"}],
+    "environment_variables": [
+        {"LD_PRELOAD": "x.so"},
+        {"PATH": "/tmp"},
+        {"KERAS_BACKEND": 3},
+        {"KERAS_BACKEND": "a b"},
+        {"XLA_FLAGS": "--xla_dump_to=/"},
+    ],
     "artifact.name": ["../../model.h5", "/etc/passwd", "a\x1b[2Jb", ""],
     "artifact.sha256": ["0", "z" * 64],
     "python.version": ["3.11; import os", "x"],
@@ -133,7 +143,7 @@ HOSTILE = {
     ],
     "probe.given": [[{"shape": [1], "dtype": "float32"}]],
     "probe.inputs": [[{"shape": [-1], "dtype": "float32"}], [{"shape": [2], "dtype": "O; x"}]],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

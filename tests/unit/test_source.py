@@ -16,7 +16,7 @@ def text_of(function: Any) -> Any:
 
 
 def test_a_lambda_without_the_rest_of_its_line() -> None:
-    f = (lambda x: x * 2)  # fmt: skip
+    f = lambda x: x * 2
     assert text_of(f).text == "lambda x: x * 2"
 
 

@@ -14,18 +14,25 @@ from hypothesis import strategies as st
 from capsule.guest.values import ARRAY_LIMIT, SIZE_LIMIT, OpaqueValue, decode, encode, is_opaque
 
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.text() | st.binary()
-    | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False)
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.binary()
+    | st.floats(allow_nan=False)
+    | st.complex_numbers(allow_nan=False)
+)
 hashable = st.recursive(scalars, lambda inner: st.tuples(inner, inner), max_leaves=4)
 plain = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(hashable, inner)
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(hashable, inner)
         | st.frozensets(hashable, max_size=3)
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(plain)

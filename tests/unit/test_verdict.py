@@ -160,16 +160,24 @@ def carried(**change: Any) -> Manifest:
         (carried(node=None), "function-unknown", ("unknown", "unknown", "unknown")),
         (carried(role="mask"), "mask-lost", ("unknown", "yes", "yes")),
         (manifest_with(nodes=PURE, model={"unbuilt": ["dense"]}), "unbuilt", ("no", "no", "no")),
-        (manifest_with(nodes=PURE, model={"custom": ["m:Mine"]}), "custom-class",
-         ("no", "no", "no")),
-        (manifest_with(nodes=PURE, model={"losses": ["cosine_proximity"]}), "name-unknown",
-         ("unknown", "unknown", "unknown")),
-        (manifest_with(nodes=PURE, model={"metrics": ["kld"]}), "name-unknown",
-         ("unknown", "unknown", "unknown")),
-        (manifest_with(nodes=PURE, model={"losses": ["mse"]}), "loss-alias",
-         ("no", "yes", "yes")),
+        (
+            manifest_with(nodes=PURE, model={"custom": ["m:Mine"]}),
+            "custom-class",
+            ("no", "no", "no"),
+        ),
+        (
+            manifest_with(nodes=PURE, model={"losses": ["cosine_proximity"]}),
+            "name-unknown",
+            ("unknown", "unknown", "unknown"),
+        ),
+        (
+            manifest_with(nodes=PURE, model={"metrics": ["kld"]}),
+            "name-unknown",
+            ("unknown", "unknown", "unknown"),
+        ),
+        (manifest_with(nodes=PURE, model={"losses": ["mse"]}), "loss-alias", ("no", "yes", "yes")),
     ],
-)  # fmt: skip
+)
 def test_what_the_model_itself_tells(
     model: Path, manifest: Manifest, code: str, expected: tuple[str, ...]
 ) -> None:
@@ -219,9 +227,10 @@ def test_a_value_that_could_not_be_stored_is_no_for_capsule(model: Path) -> None
 def test_numpy_on_tensors_is_told_with_reach_and_remedy() -> None:
     nodes = manifest_json()["nodes"]
     (finding,) = (
-        f for f in findings_at_save(manifest_with(nodes=nodes, model={"unbuilt": ["dense"]}))
+        f
+        for f in findings_at_save(manifest_with(nodes=nodes, model={"unbuilt": ["dense"]}))
         if f.code == "unbuilt"
-    )  # fmt: skip
+    )
     assert finding.reach == ("model", "lambda", "numpy.tanh")
     assert "keras.ops.tanh" in (finding.remedy or "")
 

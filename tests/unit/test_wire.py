@@ -43,8 +43,14 @@ def test_objects_are_neither_sent_nor_taken() -> None:
     with pytest.raises(WireError):
         sent({}, np.array([object()]))
     with pytest.raises(WireError):
-        read_frame(io.BytesIO(forged('{"header": 1, "arrays": [{"kind": "plain", "dtype": "O", "shape": [1],'
-                                     ' "nbytes": 8}]}')))  # fmt: skip
+        read_frame(
+            io.BytesIO(
+                forged(
+                    '{"header": 1, "arrays": [{"kind": "plain", "dtype": "O", "shape": [1],'
+                    ' "nbytes": 8}]}'
+                )
+            )
+        )
 
 
 def forged(text: str) -> bytes:

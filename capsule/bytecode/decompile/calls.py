@@ -273,11 +273,18 @@ def _import_from(machine: Machine, instruction: Instruction) -> None:
 
 
 KNOWN: dict[str, Callable[[Machine, Instruction], None]] = {
-    "CALL_FUNCTION": _call_function, "CALL_FUNCTION_KW": _call_keywords,
-    "CALL_FUNCTION_VAR": _old_call, "CALL_FUNCTION_VAR_KW": _old_call,
-    "CALL_METHOD": _call_method, "CALL": _call_new, "CALL_KW": _call_keywords,
-    "KW_NAMES": _keyword_names, "CALL_FUNCTION_EX": _call_spread,
-    "MAKE_FUNCTION": _make_function, "MAKE_CLOSURE": _make_function,
-    "SET_FUNCTION_ATTRIBUTE": _set_attribute, "IMPORT_NAME": _import_name,
+    "CALL_FUNCTION": _call_function,
+    "CALL_FUNCTION_KW": _call_keywords,
+    "CALL_FUNCTION_VAR": _old_call,
+    "CALL_FUNCTION_VAR_KW": _old_call,
+    "CALL_METHOD": _call_method,
+    "CALL": _call_new,
+    "CALL_KW": _call_keywords,
+    "KW_NAMES": _keyword_names,
+    "CALL_FUNCTION_EX": _call_spread,
+    "MAKE_FUNCTION": _make_function,
+    "MAKE_CLOSURE": _make_function,
+    "SET_FUNCTION_ATTRIBUTE": _set_attribute,
+    "IMPORT_NAME": _import_name,
     "IMPORT_FROM": _import_from,
-}  # fmt: skip
+}

@@ -26,9 +26,13 @@ class Test:
 
 
 def read_test(
-    graph: Graph, known: Known, block: Block, stack: list[Entry], stop: int | None,
+    graph: Graph,
+    known: Known,
+    block: Block,
+    stack: list[Entry],
+    stop: int | None,
     head: int | None,
-) -> Test:  # fmt: skip
+) -> Test:
     """Return what the jump that ends *block* decides, those that belong to it included."""
     return _Reader(graph, known, {stop, head}).widened(
         _single(graph, known, block, stack), {block.at}
@@ -84,8 +88,16 @@ def _longer(known: Known, test: Test, second: Test) -> Test | None:
         return None
     whole = chained(one, other)
     known.tested.append(whole)
-    return Test(second.at, whole, second.fall, second.target, second.fall_stack,
-                [*second.target_stack[:-1], whole], second.instruction, keeps=True)  # fmt: skip
+    return Test(
+        second.at,
+        whole,
+        second.fall,
+        second.target,
+        second.fall_stack,
+        [*second.target_stack[:-1], whole],
+        second.instruction,
+        keeps=True,
+    )
 
 
 def _single(graph: Graph, known: Known, block: Block, stack: list[Entry]) -> Test:
@@ -145,8 +157,15 @@ def _joined(graph: Graph, test: Test, second: Test) -> Test | None:
         whole = joined(ast.Or, negated(test.test), second.test)
     else:
         return None
-    return Test(second.at, whole, second.fall, second.target, second.fall_stack, target_stack,
-                second.instruction)  # fmt: skip
+    return Test(
+        second.at,
+        whole,
+        second.fall,
+        second.target,
+        second.fall_stack,
+        target_stack,
+        second.instruction,
+    )
 
 
 def _kept(graph: Graph, test: Test, second: Test) -> Test | None:
@@ -164,8 +183,16 @@ def _kept(graph: Graph, test: Test, second: Test) -> Test | None:
     else:
         whole = joined(ast.And, test.test, value)
         decided = ast.UnaryOp(ast.Not(), whole)
-    return Test(second.at, decided, second.fall, second.target, second.fall_stack,
-                [*second.target_stack[:-1], whole], second.instruction, keeps=True)  # fmt: skip
+    return Test(
+        second.at,
+        decided,
+        second.fall,
+        second.target,
+        second.fall_stack,
+        [*second.target_stack[:-1], whole],
+        second.instruction,
+        keeps=True,
+    )
 
 
 def _link(graph: Graph, test: Test, second: Test) -> int | None:

@@ -19,8 +19,10 @@ NODE_LIMIT = 20_000
 
 _VARIADIC, _KEYWORDS, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x08, 0x80, 0x200
 # How comprehensions (3.12+) and generators clean up: no handler that anybody wrote.
-_CLEANING = ({"SWAP", "POP_TOP", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST",
-              "RERAISE"}, {"CALL_INTRINSIC_1", "RERAISE"})  # fmt: skip
+_CLEANING = (
+    {"SWAP", "POP_TOP", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST", "RERAISE"},
+    {"CALL_INTRINSIC_1", "RERAISE"},
+)
 
 
 @dataclass(frozen=True)

@@ -34,27 +34,80 @@ STACK_LIMIT = 2000
 CLASSIC_DIVISION = "classic_division"
 
 BINARY: dict[str, type[ast.operator]] = {
-    "ADD": ast.Add, "AND": ast.BitAnd, "FLOOR_DIVIDE": ast.FloorDiv, "LSHIFT": ast.LShift,
-    "MATRIX_MULTIPLY": ast.MatMult, "MULTIPLY": ast.Mult, "MODULO": ast.Mod, "OR": ast.BitOr,
-    "POWER": ast.Pow, "RSHIFT": ast.RShift, "SUBTRACT": ast.Sub, "TRUE_DIVIDE": ast.Div,
-    "XOR": ast.BitXor, "DIVIDE": ast.Div,
-}  # fmt: skip
+    "ADD": ast.Add,
+    "AND": ast.BitAnd,
+    "FLOOR_DIVIDE": ast.FloorDiv,
+    "LSHIFT": ast.LShift,
+    "MATRIX_MULTIPLY": ast.MatMult,
+    "MULTIPLY": ast.Mult,
+    "MODULO": ast.Mod,
+    "OR": ast.BitOr,
+    "POWER": ast.Pow,
+    "RSHIFT": ast.RShift,
+    "SUBTRACT": ast.Sub,
+    "TRUE_DIVIDE": ast.Div,
+    "XOR": ast.BitXor,
+    "DIVIDE": ast.Div,
+}
 # BINARY_OP's numbers, from 3.11 on; with 13 more the same in place.
-_NUMBERED = ("ADD", "AND", "FLOOR_DIVIDE", "LSHIFT", "MATRIX_MULTIPLY", "MULTIPLY", "MODULO",
-             "OR", "POWER", "RSHIFT", "SUBTRACT", "TRUE_DIVIDE", "XOR")  # fmt: skip
+_NUMBERED = (
+    "ADD",
+    "AND",
+    "FLOOR_DIVIDE",
+    "LSHIFT",
+    "MATRIX_MULTIPLY",
+    "MULTIPLY",
+    "MODULO",
+    "OR",
+    "POWER",
+    "RSHIFT",
+    "SUBTRACT",
+    "TRUE_DIVIDE",
+    "XOR",
+)
 _SUBSCRIPT = 26  # BINARY_OP's number for x[y], from 3.14 on
 _UNARY: dict[str, type[ast.unaryop]] = {
-    "UNARY_NEGATIVE": ast.USub, "UNARY_POSITIVE": ast.UAdd, "UNARY_INVERT": ast.Invert,
+    "UNARY_NEGATIVE": ast.USub,
+    "UNARY_POSITIVE": ast.UAdd,
+    "UNARY_INVERT": ast.Invert,
     "UNARY_NOT": ast.Not,
-}  # fmt: skip
+}
 _COMPARE: dict[str, type[ast.cmpop]] = {
-    "<": ast.Lt, "<=": ast.LtE, "==": ast.Eq, "!=": ast.NotEq, ">": ast.Gt, ">=": ast.GtE,
-    "in": ast.In, "not in": ast.NotIn, "is": ast.Is, "is not": ast.IsNot,
-}  # fmt: skip
-_LOADS = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_NAME", "LOAD_GLOBAL",
-          "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_CLASSDEREF"}  # fmt: skip
-_NOTHING = {"NOP", "RESUME", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "NOT_TAKEN", "TO_BOOL",
-            "SETUP_LOOP", "POP_BLOCK", "GEN_START", "CACHE", "EXTENDED_ARG"}  # fmt: skip
+    "<": ast.Lt,
+    "<=": ast.LtE,
+    "==": ast.Eq,
+    "!=": ast.NotEq,
+    ">": ast.Gt,
+    ">=": ast.GtE,
+    "in": ast.In,
+    "not in": ast.NotIn,
+    "is": ast.Is,
+    "is not": ast.IsNot,
+}
+_LOADS = {
+    "LOAD_FAST",
+    "LOAD_FAST_CHECK",
+    "LOAD_FAST_BORROW",
+    "LOAD_NAME",
+    "LOAD_GLOBAL",
+    "LOAD_DEREF",
+    "LOAD_CLOSURE",
+    "LOAD_CLASSDEREF",
+}
+_NOTHING = {
+    "NOP",
+    "RESUME",
+    "PRECALL",
+    "COPY_FREE_VARS",
+    "MAKE_CELL",
+    "NOT_TAKEN",
+    "TO_BOOL",
+    "SETUP_LOOP",
+    "POP_BLOCK",
+    "GEN_START",
+    "CACHE",
+    "EXTENDED_ARG",
+}
 _PAIRS = ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
 
 
@@ -219,9 +272,10 @@ class Machine:
             self.push(ast.Call(ast.Name(CLASSIC_DIVISION, ast.Load()), [left, right], []))
             return True
         self.push(
-            Augmented(left, BINARY[kind](), right) if place
+            Augmented(left, BINARY[kind](), right)
+            if place
             else ast.BinOp(left, BINARY[kind](), right)
-        )  # fmt: skip
+        )
         return True
 
     def _compare(self, name: str, value: Any, argument: int) -> None:
@@ -339,18 +393,38 @@ def _generator(machine: Machine, instruction: Instruction) -> None:
 
 
 _RARE: dict[str, Callable[[Machine, Instruction], None]] = {
-    "BINARY_SLICE": _between, "SLICE+0": _old_slice, "SLICE+1": _old_slice,
-    "SLICE+2": _old_slice, "SLICE+3": _old_slice, "BUILD_SLICE": _build_slice,
-    "GET_ITER": _next, "YIELD_VALUE": _yield, "LIST_APPEND": _append, "SET_ADD": _append,
-    "MAP_ADD": _append, "UNPACK_SEQUENCE": _unpack, "UNPACK_EX": _unpack, "END_FOR": _end_for,
-    "LOAD_FAST_AND_CLEAR": _clear, "LOAD_ASSERTION_ERROR": _assertion,
-    "LOAD_COMMON_CONSTANT": _assertion, "RETURN_GENERATOR": _generator,
-}  # fmt: skip
+    "BINARY_SLICE": _between,
+    "SLICE+0": _old_slice,
+    "SLICE+1": _old_slice,
+    "SLICE+2": _old_slice,
+    "SLICE+3": _old_slice,
+    "BUILD_SLICE": _build_slice,
+    "GET_ITER": _next,
+    "YIELD_VALUE": _yield,
+    "LIST_APPEND": _append,
+    "SET_ADD": _append,
+    "MAP_ADD": _append,
+    "UNPACK_SEQUENCE": _unpack,
+    "UNPACK_EX": _unpack,
+    "END_FOR": _end_for,
+    "LOAD_FAST_AND_CLEAR": _clear,
+    "LOAD_ASSERTION_ERROR": _assertion,
+    "LOAD_COMMON_CONSTANT": _assertion,
+    "RETURN_GENERATOR": _generator,
+}
 
 _MEANING = {
-    "SETUP_FINALLY": "a try block", "SETUP_EXCEPT": "a try block", "SETUP_WITH": "a with block",
-    "BEFORE_WITH": "a with block", "LOAD_SPECIAL": "a with block",
-    "LOAD_BUILD_CLASS": "a class", "BUILD_CLASS": "a class", "GET_AWAITABLE": "an await",
-    "YIELD_FROM": "a yield from", "PRINT_ITEM": "a print statement", "EXEC_STMT": "an exec",
-    "LOAD_SUPER_ATTR": "a use of super()", "UNARY_CONVERT": "backquotes",
-}  # fmt: skip
+    "SETUP_FINALLY": "a try block",
+    "SETUP_EXCEPT": "a try block",
+    "SETUP_WITH": "a with block",
+    "BEFORE_WITH": "a with block",
+    "LOAD_SPECIAL": "a with block",
+    "LOAD_BUILD_CLASS": "a class",
+    "BUILD_CLASS": "a class",
+    "GET_AWAITABLE": "an await",
+    "YIELD_FROM": "a yield from",
+    "PRINT_ITEM": "a print statement",
+    "EXEC_STMT": "an exec",
+    "LOAD_SUPER_ATTR": "a use of super()",
+    "UNARY_CONVERT": "backquotes",
+}

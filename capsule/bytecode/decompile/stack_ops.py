@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from capsule.bytecode.decompile.stack_machine import Machine
 
 _ROTATED = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
-KNOWN = {*_ROTATED, "ROT_N", "DUP_TOP", "DUP_TOP_TWO", "DUP_TOPX", "COPY", "SWAP", "POP_TOP",
-         "POP_ITER", "PUSH_NULL"}  # fmt: skip
+KNOWN = {
+    *_ROTATED,
+    "ROT_N",
+    "DUP_TOP",
+    "DUP_TOP_TWO",
+    "DUP_TOPX",
+    "COPY",
+    "SWAP",
+    "POP_TOP",
+    "POP_ITER",
+    "PUSH_NULL",
+}
 
 
 def shuffle(machine: Machine, body: Sequence[Instruction], index: int) -> int:

@@ -30,9 +30,21 @@ if TYPE_CHECKING:
 _NAMED = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
 _PAIRS = {"STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"}
 _DELETED = {"DELETE_FAST", "DELETE_NAME", "DELETE_GLOBAL", "DELETE_DEREF"}
-KNOWN = {*_NAMED, *_PAIRS, *_DELETED, "STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE",
-         "STORE_SLICE+0", "STORE_SLICE+1", "STORE_SLICE+2", "STORE_SLICE+3", "STORE_MAP",
-         "DELETE_ATTR", "DELETE_SUBSCR"}  # fmt: skip
+KNOWN = {
+    *_NAMED,
+    *_PAIRS,
+    *_DELETED,
+    "STORE_ATTR",
+    "STORE_SUBSCR",
+    "STORE_SLICE",
+    "STORE_SLICE+0",
+    "STORE_SLICE+1",
+    "STORE_SLICE+2",
+    "STORE_SLICE+3",
+    "STORE_MAP",
+    "DELETE_ATTR",
+    "DELETE_SUBSCR",
+}
 
 
 def store(machine: Machine, body: Sequence[Instruction], index: int) -> int:

@@ -175,8 +175,11 @@ def negated(test: ast.expr) -> ast.expr:
 
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 
 
 def joined(operator: type[ast.And] | type[ast.Or], left: ast.expr, right: ast.expr) -> ast.expr:

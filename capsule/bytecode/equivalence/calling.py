@@ -156,10 +156,16 @@ def _call_method(frame: Frame, step: Step) -> None:
 
 
 FOLLOWED: dict[str, Callable[[Any, Step], None]] = {
-    "CALL_FUNCTION": _call_function, "CALL_FUNCTION_KW": _call_keywords,
-    "CALL_FUNCTION_VAR": _old_call, "CALL_FUNCTION_VAR_KW": _old_call,
-    "CALL_METHOD": _call_method, "CALL": _call_new, "CALL_KW": _call_keywords,
-    "KW_NAMES": _keyword_names, "CALL_FUNCTION_EX": _call_spread,
-    "MAKE_FUNCTION": _make_function, "MAKE_CLOSURE": _make_function,
+    "CALL_FUNCTION": _call_function,
+    "CALL_FUNCTION_KW": _call_keywords,
+    "CALL_FUNCTION_VAR": _old_call,
+    "CALL_FUNCTION_VAR_KW": _old_call,
+    "CALL_METHOD": _call_method,
+    "CALL": _call_new,
+    "CALL_KW": _call_keywords,
+    "KW_NAMES": _keyword_names,
+    "CALL_FUNCTION_EX": _call_spread,
+    "MAKE_FUNCTION": _make_function,
+    "MAKE_CLOSURE": _make_function,
     "SET_FUNCTION_ATTRIBUTE": _set_attribute,
-}  # fmt: skip
+}

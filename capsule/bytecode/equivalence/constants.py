@@ -12,19 +12,39 @@ from typing import Any
 from capsule.bytecode.code import Code, Instruction
 from capsule.bytecode.instructions import jumps
 
-_SILENT = {"NOP", "RESUME", "CACHE", "NOT_TAKEN", "TO_BOOL", "PRECALL", "COPY_FREE_VARS",
-           "MAKE_CELL", "EXTENDED_ARG", "GEN_START"}  # fmt: skip
+_SILENT = {
+    "NOP",
+    "RESUME",
+    "CACHE",
+    "NOT_TAKEN",
+    "TO_BOOL",
+    "PRECALL",
+    "COPY_FREE_VARS",
+    "MAKE_CELL",
+    "EXTENDED_ARG",
+    "GEN_START",
+}
 _TWICE = {
     "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
     "LOAD_FAST_BORROW_LOAD_FAST_BORROW": ("LOAD_FAST", "LOAD_FAST"),
     "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
     "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
 }
-_SAME = {"LOAD_FAST_CHECK": "LOAD_FAST", "LOAD_FAST_BORROW": "LOAD_FAST",
-         "LOAD_NAME": "LOAD_GLOBAL", "STORE_NAME": "STORE_GLOBAL", "LOAD_SMALL_INT": "LOAD_CONST",
-         "LOAD_METHOD": "LOAD_ATTR"}  # fmt: skip
-_ALWAYS = {"JUMP_FORWARD", "JUMP_ABSOLUTE", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT",
-           "CONTINUE_LOOP"}  # fmt: skip
+_SAME = {
+    "LOAD_FAST_CHECK": "LOAD_FAST",
+    "LOAD_FAST_BORROW": "LOAD_FAST",
+    "LOAD_NAME": "LOAD_GLOBAL",
+    "STORE_NAME": "STORE_GLOBAL",
+    "LOAD_SMALL_INT": "LOAD_CONST",
+    "LOAD_METHOD": "LOAD_ATTR",
+}
+_ALWAYS = {
+    "JUMP_FORWARD",
+    "JUMP_ABSOLUTE",
+    "JUMP_BACKWARD",
+    "JUMP_BACKWARD_NO_INTERRUPT",
+    "CONTINUE_LOOP",
+}
 
 
 @dataclass(frozen=True)
@@ -66,9 +86,13 @@ def steps_of(code: Code) -> list[Step]:
 
 
 def _step(
-    word: str, one: Instruction, value: Any, behind: int, places: dict[int, int],
+    word: str,
+    one: Instruction,
+    value: Any,
+    behind: int,
+    places: dict[int, int],
     version: tuple[int, ...],
-) -> Step:  # fmt: skip
+) -> Step:
     argument = one.argument or 0
     if not jumps(one.name):
         called = (

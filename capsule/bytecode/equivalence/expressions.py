@@ -12,14 +12,32 @@ from capsule.bytecode.equivalence import symbolic_values as making
 from capsule.bytecode.equivalence.terms import Ended, Term, Unknown, World, pairs, spread
 
 _BINARY: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.BitAnd: "&", ast.FloorDiv: "//", ast.LShift: "<<", ast.MatMult: "@",
-    ast.Mult: "*", ast.Mod: "%", ast.BitOr: "|", ast.Pow: "**", ast.RShift: ">>", ast.Sub: "-",
-    ast.Div: "/", ast.BitXor: "^",
-}  # fmt: skip
+    ast.Add: "+",
+    ast.BitAnd: "&",
+    ast.FloorDiv: "//",
+    ast.LShift: "<<",
+    ast.MatMult: "@",
+    ast.Mult: "*",
+    ast.Mod: "%",
+    ast.BitOr: "|",
+    ast.Pow: "**",
+    ast.RShift: ">>",
+    ast.Sub: "-",
+    ast.Div: "/",
+    ast.BitXor: "^",
+}
 _COMPARED: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">=",
-    ast.In: "in", ast.NotIn: "not in", ast.Is: "is", ast.IsNot: "is not",
-}  # fmt: skip
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+    ast.NotIn: "not in",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+}
 _CONVERSIONS = {-1: 0, ord("s"): 1, ord("r"): 2, ord("a"): 3}
 
 
@@ -54,8 +72,12 @@ class Own:
 
 def stored_in(arguments: ast.arguments, body: list[ast.stmt]) -> Own:
     """Return the names that a function stores to; those of functions inside are not its own."""
-    listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs,
-              *filter(None, (arguments.vararg, arguments.kwarg))]  # fmt: skip
+    listed = [
+        *arguments.posonlyargs,
+        *arguments.args,
+        *arguments.kwonlyargs,
+        *filter(None, (arguments.vararg, arguments.kwarg)),
+    ]
     stored = {one.arg for one in listed}
     outer: set[str] = set()
     module: set[str] = set()
@@ -188,8 +210,10 @@ class Expressions:
 
     def of_Slice(self, node: ast.Slice) -> Term:
         nothing = self.terms.constant(None)
-        parts = [nothing if part is None else self.value(part)
-                 for part in (node.lower, node.upper, node.step)]  # fmt: skip
+        parts = [
+            nothing if part is None else self.value(part)
+            for part in (node.lower, node.upper, node.step)
+        ]
         return self.terms.of("slice", *parts)
 
     def of_UnaryOp(self, node: ast.UnaryOp) -> Term:
@@ -294,10 +318,12 @@ class Expressions:
         """Return the term of a function inside: all that it does over names of its own."""
         defaults = tuple(self.values(arguments.defaults))
         named = tuple(
-            sorted((self.terms.constant(one.arg), self.value(value))
-                   for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults)
-                   if value is not None)
-        )  # fmt: skip
+            sorted(
+                (self.terms.constant(one.arg), self.value(value))
+                for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults)
+                if value is not None
+            )
+        )
         own = self.terms.once(arguments, lambda: stored_in(arguments, body))
         targets = {name for one in self.comprehended for name in one}
         scope = Scope(own, self.scope.inside() | targets)
@@ -305,8 +331,7 @@ class Expressions:
             scope.names[name] = self.terms.of("argument", name)
         world = self.world.inner()
         outcome = self.followed(body, scope, world)
-        return self.terms.of("function", own.arguments, defaults, named,
-                             outcome, tuple(world.log))  # fmt: skip
+        return self.terms.of("function", own.arguments, defaults, named, outcome, tuple(world.log))
 
     def of_ListComp(self, node: ast.ListComp) -> Term:
         return self.terms.of("list", *self._comprehended(node, node.elt))
@@ -337,9 +362,15 @@ class Expressions:
         return found
 
     def _loop(
-        self, generators: list[ast.comprehension], place: int, over: Term, targets: set[str],
-        item: ast.expr, key: ast.expr | None, found: list[Any],
-    ) -> None:  # fmt: skip
+        self,
+        generators: list[ast.comprehension],
+        place: int,
+        over: Term,
+        targets: set[str],
+        item: ast.expr,
+        key: ast.expr | None,
+        found: list[Any],
+    ) -> None:
         loop = making.Loop(over)
         generator = generators[place]
         while (one := loop.following(self.world)) is not None:

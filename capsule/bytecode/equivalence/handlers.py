@@ -30,8 +30,20 @@ _PLACES = (
     "DELETE_SUBSCR",
     *(f"{word}_SLICE+{kind}" for word in ("STORE", "DELETE") for kind in range(4)),
 )
-_SHUFFLES = ("ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N", "DUP_TOP", "DUP_TOP_TWO", "DUP_TOPX",
-             "COPY", "SWAP", "POP_TOP", "POP_ITER", "PUSH_NULL")  # fmt: skip
+_SHUFFLES = (
+    "ROT_TWO",
+    "ROT_THREE",
+    "ROT_FOUR",
+    "ROT_N",
+    "DUP_TOP",
+    "DUP_TOP_TWO",
+    "DUP_TOPX",
+    "COPY",
+    "SWAP",
+    "POP_TOP",
+    "POP_ITER",
+    "PUSH_NULL",
+)
 
 
 def _display(kind: str) -> Callable[[Frame, Step], None]:
@@ -233,8 +245,11 @@ def _string(frame: Frame, step: Step) -> None:
 def _import_name(frame: Frame, step: Step) -> None:
     level, names = frame.take(2)
     number = frame.terms.read(level)[-1]
-    taken = tuple(frame.terms.read(part)[-1] for part in spread(frame.terms, names)
-                  if frame.terms.read(part)[0] == "constant")  # fmt: skip
+    taken = tuple(
+        frame.terms.read(part)[-1]
+        for part in spread(frame.terms, names)
+        if frame.terms.read(part)[0] == "constant"
+    )
     number = "0" if number == "-1" else number
     frame.push(frame.world.do("import", step.value, number, taken))
 
@@ -248,23 +263,52 @@ def _generator(frame: Frame, step: Step) -> None:
 
 
 FOLLOWED: dict[str, Callable[[Any, Step], None]] = {
-    "BUILD_LIST": _display("list"), "BUILD_TUPLE": _display("tuple"), "BUILD_SET": _display("set"),
-    "BUILD_MAP": _dict, "BUILD_CONST_KEY_MAP": _keyed_dict, "STORE_MAP": _store_map,
-    "LIST_APPEND": _append, "SET_ADD": _append, "MAP_ADD": _map_add, "LIST_EXTEND": _extend,
-    "SET_UPDATE": _extend, "DICT_UPDATE": _update, "DICT_MERGE": _update,
-    "LIST_TO_TUPLE": _to_tuple, "BUILD_LIST_UNPACK": _unpacking,
-    "BUILD_TUPLE_UNPACK": _unpacking, "BUILD_SET_UNPACK": _unpacking,
-    "BUILD_MAP_UNPACK": _unpacking, "BUILD_TUPLE_UNPACK_WITH_CALL": _unpacking,
-    "BUILD_MAP_UNPACK_WITH_CALL": _unpacking, "CALL_INTRINSIC_1": _intrinsic,
-    "BUILD_SLICE": _build_slice, "BINARY_SLICE": _between, "SLICE+0": _old_slice,
-    "SLICE+1": _old_slice, "SLICE+2": _old_slice, "SLICE+3": _old_slice,
+    "BUILD_LIST": _display("list"),
+    "BUILD_TUPLE": _display("tuple"),
+    "BUILD_SET": _display("set"),
+    "BUILD_MAP": _dict,
+    "BUILD_CONST_KEY_MAP": _keyed_dict,
+    "STORE_MAP": _store_map,
+    "LIST_APPEND": _append,
+    "SET_ADD": _append,
+    "MAP_ADD": _map_add,
+    "LIST_EXTEND": _extend,
+    "SET_UPDATE": _extend,
+    "DICT_UPDATE": _update,
+    "DICT_MERGE": _update,
+    "LIST_TO_TUPLE": _to_tuple,
+    "BUILD_LIST_UNPACK": _unpacking,
+    "BUILD_TUPLE_UNPACK": _unpacking,
+    "BUILD_SET_UNPACK": _unpacking,
+    "BUILD_MAP_UNPACK": _unpacking,
+    "BUILD_TUPLE_UNPACK_WITH_CALL": _unpacking,
+    "BUILD_MAP_UNPACK_WITH_CALL": _unpacking,
+    "CALL_INTRINSIC_1": _intrinsic,
+    "BUILD_SLICE": _build_slice,
+    "BINARY_SLICE": _between,
+    "SLICE+0": _old_slice,
+    "SLICE+1": _old_slice,
+    "SLICE+2": _old_slice,
+    "SLICE+3": _old_slice,
     **dict.fromkeys(_PLACES, _store_place),
-    "DELETE_FAST": _delete, "DELETE_DEREF": _delete, "UNPACK_SEQUENCE": _unpack,
-    "UNPACK_EX": _unpack, "GET_ITER": _next, "YIELD_VALUE": _yield, "END_FOR": _end_for,
-    "LOAD_FAST_AND_CLEAR": _clear, "LOAD_ASSERTION_ERROR": _assertion,
-    "LOAD_COMMON_CONSTANT": _assertion, "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format,
-    "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _convert, "BUILD_STRING": _string,
-    "IMPORT_NAME": _import_name, "IMPORT_FROM": _import_from, "RETURN_GENERATOR": _generator,
+    "DELETE_FAST": _delete,
+    "DELETE_DEREF": _delete,
+    "UNPACK_SEQUENCE": _unpack,
+    "UNPACK_EX": _unpack,
+    "GET_ITER": _next,
+    "YIELD_VALUE": _yield,
+    "END_FOR": _end_for,
+    "LOAD_FAST_AND_CLEAR": _clear,
+    "LOAD_ASSERTION_ERROR": _assertion,
+    "LOAD_COMMON_CONSTANT": _assertion,
+    "FORMAT_VALUE": _format,
+    "FORMAT_SIMPLE": _format,
+    "FORMAT_WITH_SPEC": _format,
+    "CONVERT_VALUE": _convert,
+    "BUILD_STRING": _string,
+    "IMPORT_NAME": _import_name,
+    "IMPORT_FROM": _import_from,
+    "RETURN_GENERATOR": _generator,
     **dict.fromkeys(_SHUFFLES, _shuffle),
     **calling.FOLLOWED,
-}  # fmt: skip
+}

@@ -13,10 +13,21 @@ from capsule.bytecode.equivalence.terms import Ended, Term, Terms, Unknown, Worl
 
 _STACK_LIMIT = 200
 _BINARY = {
-    "ADD": "+", "AND": "&", "FLOOR_DIVIDE": "//", "LSHIFT": "<<", "MATRIX_MULTIPLY": "@",
-    "MULTIPLY": "*", "MODULO": "%", "OR": "|", "POWER": "**", "RSHIFT": ">>", "SUBTRACT": "-",
-    "TRUE_DIVIDE": "/", "XOR": "^", "DIVIDE": "/",
-}  # fmt: skip
+    "ADD": "+",
+    "AND": "&",
+    "FLOOR_DIVIDE": "//",
+    "LSHIFT": "<<",
+    "MATRIX_MULTIPLY": "@",
+    "MULTIPLY": "*",
+    "MODULO": "%",
+    "OR": "|",
+    "POWER": "**",
+    "RSHIFT": ">>",
+    "SUBTRACT": "-",
+    "TRUE_DIVIDE": "/",
+    "XOR": "^",
+    "DIVIDE": "/",
+}
 _NUMBERED = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
 _UNARY = {"UNARY_NEGATIVE": "-", "UNARY_POSITIVE": "+", "UNARY_INVERT": "~"}
 _SUBSCRIPT = 26
@@ -169,8 +180,11 @@ class Frame:
     def _plain(self, step: Step) -> None:
         word, value = step.word, step.value
         if word == "LOAD_CONST":
-            self.push(making.Function(value) if isinstance(value, Code)
-                      else self.terms.constant(making.plain(value)))  # fmt: skip
+            self.push(
+                making.Function(value)
+                if isinstance(value, Code)
+                else self.terms.constant(making.plain(value))
+            )
         elif word == "LOAD_FAST" and value in (*self.code.cells, *self.code.free):
             self.push(self.terms.of("cell", value))  # to be closed over, from 3.13 on
         elif word in ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF"):

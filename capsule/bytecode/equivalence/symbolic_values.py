@@ -79,8 +79,14 @@ class Function:
         world = frame.world.inner()
         outcome = Frame(self.code, world, arguments_of(self.code, terms)).run()
         named = arguments_of(self.code, terms)
-        return terms.of("function", tuple(named), self.defaults, self.keyword_defaults,
-                        outcome, tuple(world.log))  # fmt: skip
+        return terms.of(
+            "function",
+            tuple(named),
+            self.defaults,
+            self.keyword_defaults,
+            outcome,
+            tuple(world.log),
+        )
 
     def comprehended(self, frame: Frame, loop: Loop) -> Term:
         """Return what the comprehension makes whose code this is."""

@@ -21,11 +21,16 @@ def reached_distributions(case: Case) -> Iterator[Finding]:
         found = provider(case.environment.distributions, same_provider(name))
         if found is None:
             yield Finding(
-                "distribution-missing", "fatal", name, f"{name} {saved.version} is not installed",
-                expected=saved.version, found=None, reach=reach,
+                "distribution-missing",
+                "fatal",
+                name,
+                f"{name} {saved.version} is not installed",
+                expected=saved.version,
+                found=None,
+                reach=reach,
                 remedy=f"install {name}=={saved.version}, or replay the model",
                 decides=QUESTIONS,
-            )  # fmt: skip
+            )
         elif Version(found[1]) != Version(saved.version):
             yield _moved(case, name, saved.version, found[1], reach)
 
@@ -33,32 +38,47 @@ def reached_distributions(case: Case) -> Iterator[Finding]:
 def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]) -> Finding:
     gone = []
     if name == "numpy":
-        gone = sorted({
-            attribute
-            for node in case.reaches.functions()
-            for binding in case.manifest.nodes[node].names if binding.to == "numpy"
-            for attribute in binding.taken if removed_from_numpy(attribute, found)
-        })  # fmt: skip
+        gone = sorted(
+            {
+                attribute
+                for node in case.reaches.functions()
+                for binding in case.manifest.nodes[node].names
+                if binding.to == "numpy"
+                for attribute in binding.taken
+                if removed_from_numpy(attribute, found)
+            }
+        )
     if gone:
         return Finding(
-            "api-removed", "fatal", name, f"numpy.{gone[0]} is gone in numpy {found}",
-            expected=saved, found=found, reach=(*reach, f"numpy.{gone[0]}"),
+            "api-removed",
+            "fatal",
+            name,
+            f"numpy.{gone[0]} is gone in numpy {found}",
+            expected=saved,
+            found=found,
+            reach=(*reach, f"numpy.{gone[0]}"),
             remedy=f"install numpy=={saved}, or replay the model",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
     nodes = case.manifest.nodes
     # What a function imports from it by name has to be there for the function to be rebuilt.
     imported = any(
         binding.attribute and nodes[binding.to].distribution == name
         for node in case.reaches.functions()
-        for binding in nodes[node].names if binding.to is not None
-    )  # fmt: skip
+        for binding in nodes[node].names
+        if binding.to is not None
+    )
     return Finding(
-        "distribution-version", "warning", name, f"{name} {saved} → {found}",
-        expected=saved, found=found, reach=reach,
+        "distribution-version",
+        "warning",
+        name,
+        f"{name} {saved} → {found}",
+        expected=saved,
+        found=found,
+        reach=reach,
         remedy="check it: capsule replay MODEL --unsafe --check",
         decides=QUESTIONS if imported else ("keras", "same"),
-    )  # fmt: skip
+    )
 
 
 def framework_distributions(case: Case) -> Iterator[Finding]:
@@ -73,19 +93,27 @@ def framework_distributions(case: Case) -> Iterator[Finding]:
         if found is None:
             # Other versions of the framework may need others: only numbers are missed for sure.
             yield Finding(
-                "distribution-missing", "warning" if name in NUMERIC else "note", name,
+                "distribution-missing",
+                "warning" if name in NUMERIC else "note",
+                name,
                 f"{name} {saved.version} is not installed",
-                expected=saved.version, found=None, reach=reach,
+                expected=saved.version,
+                found=None,
+                reach=reach,
                 decides=QUESTIONS if name in NUMERIC else (),
-            )  # fmt: skip
+            )
         else:
             numeric = name in NUMERIC
             yield Finding(
-                "distribution-version", "warning" if numeric else "note", name,
+                "distribution-version",
+                "warning" if numeric else "note",
+                name,
                 f"{name} {saved.version} → {found}",
-                expected=saved.version, found=found, reach=reach,
+                expected=saved.version,
+                found=found,
+                reach=reach,
                 decides=("keras", "same") if numeric else (),
-            )  # fmt: skip
+            )
 
 
 def other_distributions(case: Case) -> Iterator[Finding]:
@@ -95,7 +123,10 @@ def other_distributions(case: Case) -> Iterator[Finding]:
         found = case.environment.distributions.get(saved.name)
         if saved.name not in known and found != saved.version:
             yield Finding(
-                "unreached", "note", saved.name,
+                "unreached",
+                "note",
+                saved.name,
                 f"{saved.name} {saved.version} → {found or 'not installed'}",
-                expected=saved.version, found=found,
-            )  # fmt: skip
+                expected=saved.version,
+                found=found,
+            )

@@ -30,30 +30,49 @@ def served(case: Case) -> Iterator[Finding]:
     found = backend_provider(case.environment.distributions, "tensorflow")
     if found is None:
         yield Finding(
-            "backend-missing", "fatal", "tensorflow", "tensorflow is not installed",
-            expected="tensorflow", found=None, reach=("model", "tensorflow"),
-            remedy="install tensorflow, or replay the model", decides=QUESTIONS,
-        )  # fmt: skip
+            "backend-missing",
+            "fatal",
+            "tensorflow",
+            "tensorflow is not installed",
+            expected="tensorflow",
+            found=None,
+            reach=("model", "tensorflow"),
+            remedy="install tensorflow, or replay the model",
+            decides=QUESTIONS,
+        )
         return
     keras = keras_provider(case.environment.distributions, "keras")
     third = keras is not None and Version(keras[1]).major >= 3
     exported = is_keras3(case.manifest.keras)
     refused = third or exported
     yield Finding(
-        "served", "fatal" if refused else "warning", name,
+        "served",
+        "fatal" if refused else "warning",
+        name,
         "it is a SavedModel: its functions are in the graph, "
-        + ("and load_model reads no such folder" if refused else
-           "and Keras 2 makes a model of it only in part"),
-        found=" ".join(keras) if keras else None, reach=("model", "keras"),
-        remedy="capsule.load serves its graph", decides=("keras",),
-    )  # fmt: skip
+        + (
+            "and load_model reads no such folder"
+            if refused
+            else "and Keras 2 makes a model of it only in part"
+        ),
+        found=" ".join(keras) if keras else None,
+        reach=("model", "keras"),
+        remedy="capsule.load serves its graph",
+        decides=("keras",),
+    )
     saved = case.manifest.keras.backend_version if case.manifest.keras else None
     if saved is None or Version(found[1]) != Version(saved):
         yield Finding(
-            "backend-version", "warning", "tensorflow", f"tensorflow {saved} → {found[1]}",
-            expected=saved, found=" ".join(found), reach=("model", "tensorflow"),
-            remedy="check it: capsule replay MODEL --unsafe --check", decides=("same",),
-        )  # fmt: skip
+            "backend-version",
+            "warning",
+            "tensorflow",
+            f"tensorflow {saved} → {found[1]}",
+            expected=saved,
+            found=" ".join(found),
+            reach=("model", "tensorflow"),
+            remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=("same",),
+        )
 
 
 def bytecode(case: Case) -> Iterator[Finding]:
@@ -74,24 +93,31 @@ def bytecode(case: Case) -> Iterator[Finding]:
                 f'{layer} is bytecode of Python {saved.minor}: raises at load ("bad marshal data")'
             )
         yield Finding(
-            "bytecode", "warning" if related else "fatal", function.name, told,
-            expected=f"Python {saved.minor}", found=f"Python {here.minor}",
+            "bytecode",
+            "warning" if related else "fatal",
+            function.name,
+            told,
+            expected=f"Python {saved.minor}",
+            found=f"Python {here.minor}",
             reach=("model", layer),
             remedy=f"load it with capsule.load, or under Python {saved.minor}",
             decides=("keras",),
-        )  # fmt: skip
+        )
     for name in case.reaches.functions():
         node = case.manifest.nodes[name]
         if node.source is None and node.code is not None:
             short = name.partition(":")[2]
             yield Finding(
-                "code-only", "fatal", short,
+                "code-only",
+                "fatal",
+                short,
                 f"{short} exists only as bytecode of Python {saved.minor}",
-                expected=f"Python {saved.minor}", found=f"Python {here.minor}",
+                expected=f"Python {saved.minor}",
+                found=f"Python {here.minor}",
                 reach=case.reaches.of_node[name],
                 remedy="replay it: capsule replay MODEL --unsafe",
                 decides=("capsule",),
-            )  # fmt: skip
+            )
 
 
 def python(case: Case) -> Iterator[Finding]:
@@ -109,31 +135,47 @@ def platform(case: Case) -> Iterator[Finding]:
     one, other = f"{saved.system} {saved.machine}", f"{here.system} {here.machine}"
     if one != other:
         yield Finding(
-            "platform", "warning", "platform", f"platform {one} → {other}",
-            expected=one, found=other, remedy="check the outputs with capsule replay --check",
+            "platform",
+            "warning",
+            "platform",
+            f"platform {one} → {other}",
+            expected=one,
+            found=other,
+            remedy="check the outputs with capsule replay --check",
             decides=("same",),
-        )  # fmt: skip
+        )
     elif saved.libc != here.libc:
         one, other = " ".join(saved.libc), " ".join(here.libc)
-        yield Finding("libc", "note", "libc", f"C library {one} → {other}",
-                      expected=one, found=other)  # fmt: skip
+        yield Finding(
+            "libc", "note", "libc", f"C library {one} → {other}", expected=one, found=other
+        )
 
 
 def keras(case: Case) -> Iterator[Finding]:
     """No Keras, another generation of it, or another version."""
     saved = case.manifest.keras
     if saved is None:
-        yield Finding("keras-unknown", "warning", "keras", "which Keras saved it is not known",
-                      decides=QUESTIONS)  # fmt: skip
+        yield Finding(
+            "keras-unknown",
+            "warning",
+            "keras",
+            "which Keras saved it is not known",
+            decides=QUESTIONS,
+        )
         return
     expected = f"{saved.distribution or saved.module} {saved.version}"
     if case.keras is None:
         yield Finding(
-            "keras-missing", "fatal", saved.module, f"{saved.module} is not installed",
-            expected=expected, found=None, reach=("model", saved.module),
+            "keras-missing",
+            "fatal",
+            saved.module,
+            f"{saved.module} is not installed",
+            expected=expected,
+            found=None,
+            reach=("model", saved.module),
             remedy=f"install {saved.distribution or saved.module}, or replay the model",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
         return
     module, distribution, version = case.keras
     form = case.manifest.artifact.format
@@ -148,17 +190,28 @@ def keras(case: Case) -> Iterator[Finding]:
         partly = Version(version) > Version(saved.version) and form == "keras-h5"
         told += ": it reads such files in part" if partly else ": it does not read such files"
         yield Finding(
-            "keras-generation", "warning" if partly else "fatal", "keras", told,
-            expected=expected, found=f"{distribution} {version}", reach=("model", distribution),
-            remedy=remedy, decides=QUESTIONS,
-        )  # fmt: skip
+            "keras-generation",
+            "warning" if partly else "fatal",
+            "keras",
+            told,
+            expected=expected,
+            found=f"{distribution} {version}",
+            reach=("model", distribution),
+            remedy=remedy,
+            decides=QUESTIONS,
+        )
     elif (module, Version(version)) != (saved.module, Version(saved.version)):
         yield Finding(
-            "keras-version", "warning", "keras", told,
-            expected=expected, found=f"{distribution} {version}", reach=("model", distribution),
+            "keras-version",
+            "warning",
+            "keras",
+            told,
+            expected=expected,
+            found=f"{distribution} {version}",
+            reach=("model", distribution),
             remedy="check it: capsule replay MODEL --unsafe --check",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def backend(case: Case) -> Iterator[Finding]:
@@ -173,27 +226,40 @@ def backend(case: Case) -> Iterator[Finding]:
     if found is None and other is not None:
         reached = _reaching(case, name)
         yield Finding(
-            "backend-other", "fatal" if reached else "warning", saved.backend,
+            "backend-other",
+            "fatal" if reached else "warning",
+            saved.backend,
             f"{saved.backend} is not installed, {other} is",
-            expected=expected, found=other, reach=reached or ("model", saved.module, saved.backend),
+            expected=expected,
+            found=other,
+            reach=reached or ("model", saved.module, saved.backend),
             remedy="replay it: capsule replay MODEL --unsafe",
             decides=QUESTIONS if reached else ("keras", "same"),
-        )  # fmt: skip
+        )
     elif found is None:
         yield Finding(
-            "backend-missing", "fatal", saved.backend, f"{saved.backend} is not installed",
-            expected=expected, found=None, reach=("model", saved.module, saved.backend),
+            "backend-missing",
+            "fatal",
+            saved.backend,
+            f"{saved.backend} is not installed",
+            expected=expected,
+            found=None,
+            reach=("model", saved.module, saved.backend),
             remedy=f"install {name}, or replay the model",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
     elif saved.backend_version and Version(found[1]) != Version(saved.backend_version):
         yield Finding(
-            "backend-version", "warning", saved.backend,
+            "backend-version",
+            "warning",
+            saved.backend,
             f"{saved.backend} {saved.backend_version} → {found[1]}",
-            expected=expected, found=" ".join(found), reach=("model", saved.module, saved.backend),
+            expected=expected,
+            found=" ".join(found),
+            reach=("model", saved.module, saved.backend),
             remedy="check it: capsule replay MODEL --unsafe --check",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def _another_backend(case: Case) -> str | None:
@@ -218,23 +284,37 @@ def _reaching(case: Case, distribution: str) -> Reach:
 def settings(case: Case) -> Iterator[Finding]:
     """What keras.json, the environment or the code sets against what was in effect at save."""
     saved, keras = case.manifest.settings, case.manifest.keras
-    told = {} if saved is None else {
-        "floatx": saved.floatx, "epsilon": saved.epsilon,
-        "image_data_format": saved.image_data_format,
-    }  # fmt: skip
-    default = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last",
-               "backend": "tensorflow"}  # fmt: skip
+    told = (
+        {}
+        if saved is None
+        else {
+            "floatx": saved.floatx,
+            "epsilon": saved.epsilon,
+            "image_data_format": saved.image_data_format,
+        }
+    )
+    default = {
+        "floatx": "float32",
+        "epsilon": 1e-07,
+        "image_data_format": "channels_last",
+        "backend": "tensorflow",
+    }
     if keras is not None and keras.module == "keras" and Version(keras.version).major >= 3:
         told["backend"] = keras.backend
     for name, expected in told.items():
         found = case.environment.settings.get(name, default[name])
         if found != expected:
             yield Finding(
-                "settings", "warning", name, f"{name} {expected} → {found}",
-                expected=str(expected), found=str(found), reach=("model", "keras", name),
+                "settings",
+                "warning",
+                name,
+                f"{name} {expected} → {found}",
+                expected=str(expected),
+                found=str(found),
+                reach=("model", "keras", name),
                 remedy=f"set {name} before loading (keras.json, or KERAS_BACKEND)",
                 decides=("keras", "same"),
-            )  # fmt: skip
+            )
 
 
 def variables(case: Case) -> Iterator[Finding]:
@@ -246,15 +326,28 @@ def variables(case: Case) -> Iterator[Finding]:
         expected, found = saved.get(name), case.environment.variables.get(name)
         if expected != found:
             yield Finding(
-                "variable", "warning", name, f"{name} {expected or 'unset'} → {found or 'unset'}",
-                expected=expected, found=found, reach=("model", "keras", name),
+                "variable",
+                "warning",
+                name,
+                f"{name} {expected or 'unset'} → {found or 'unset'}",
+                expected=expected,
+                found=found,
+                reach=("model", "keras", name),
                 remedy=f"export {name}={expected}" if expected else f"unset {name}",
                 decides=("keras", "same"),
-            )  # fmt: skip
+            )
 
 
 RULES: tuple[Rule, ...] = (
-    bytecode, python, platform, keras, backend, settings, variables, reached_distributions,
-    framework_distributions, other_distributions,
-)  # fmt: skip
+    bytecode,
+    python,
+    platform,
+    keras,
+    backend,
+    settings,
+    variables,
+    reached_distributions,
+    framework_distributions,
+    other_distributions,
+)
 SERVED: tuple[Rule, ...] = (python, platform, served, other_distributions)

@@ -34,12 +34,14 @@ def described(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """A sidecar made for a file that existed: nobody saw the model saved."""
     if manifest.origin == "file":
         yield Finding(
-            "described", "warning", manifest.artifact.name,
+            "described",
+            "warning",
+            manifest.artifact.name,
             "the sidecar describes the environment at hand, not the one that saved the model",
             reach=("model",),
             remedy="save the model under capsule's hook",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def unbuilt(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -57,9 +59,16 @@ def unbuilt(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         remedy = f"use keras.ops.{used} or tf.{used} in {short(name)}, build the model, save again"
         break
     yield Finding(
-        "unbuilt", "fatal", ", ".join(layers), message,
-        expected="built", found="not built", reach=reach, remedy=remedy, decides=QUESTIONS,
-    )  # fmt: skip
+        "unbuilt",
+        "fatal",
+        ", ".join(layers),
+        message,
+        expected="built",
+        found="not built",
+        reach=reach,
+        remedy=remedy,
+        decides=QUESTIONS,
+    )
 
 
 def _numpy_calls(manifest: Manifest, reaches: Reaches) -> Iterator[tuple[str, str]]:
@@ -77,12 +86,14 @@ def name_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         for binding in manifest.nodes[name].names:
             if binding.missing and binding.how in ("global", "closure"):
                 yield Finding(
-                    "name-missing", "warning", binding.name,
+                    "name-missing",
+                    "warning",
+                    binding.name,
                     f"{short(name)} uses {binding.name}, which nobody defined at save",
                     reach=(*reaches.of_node[name], binding.name),
                     remedy=f"define {binding.name}, or pass it as an argument",
                     decides=("same",),
-                )  # fmt: skip
+                )
 
 
 def value_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -93,14 +104,17 @@ def value_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             if found:
                 kind, reason = found[0].get("of", "?"), found[0].get("reason", "?")
                 yield Finding(
-                    "value-opaque", "fatal", binding.name,
+                    "value-opaque",
+                    "fatal",
+                    binding.name,
                     f"{short(name)} uses {binding.name}, a {kind} that the sidecar can't"
                     f" hold ({reason})",
-                    expected=str(kind), found="opaque",
+                    expected=str(kind),
+                    found="opaque",
                     reach=(*reaches.of_node[name], binding.name),
                     remedy=f"make {binding.name} inside the function, or import it",
                     decides=("keras", "capsule"),
-                )  # fmt: skip
+                )
 
 
 def source_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -110,24 +124,37 @@ def source_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         told = f"{short(name)} has no source ({node.reason})"
         if node.kind == "class" and node.source is None:
             yield Finding(
-                "class-opaque", "fatal", short(name), f"{told}: it can't be brought back",
-                expected="source", found=None, reach=reaches.of_node[name],
+                "class-opaque",
+                "fatal",
+                short(name),
+                f"{told}: it can't be brought back",
+                expected="source",
+                found=None,
+                reach=reaches.of_node[name],
                 remedy=f"define {short(name)} in a file, or give it in custom_objects",
                 decides=("keras", "capsule"),
-            )  # fmt: skip
+            )
         elif node.lifted:
             yield Finding(
-                "source-lifted", "note", short(name),
+                "source-lifted",
+                "note",
+                short(name),
                 f"{told}: it was read from its code, {node.source}",
-                expected="source", found="lifted", reach=reaches.of_node[name],
-            )  # fmt: skip
+                expected="source",
+                found="lifted",
+                reach=reaches.of_node[name],
+            )
         elif node.source is None and node.code is not None:
             yield Finding(
-                "source-missing", "note", short(name),
+                "source-missing",
+                "note",
+                short(name),
                 f"{told}: its bytecode runs under Python {manifest.python.minor} alone",
-                expected="source", found="bytecode", reach=reaches.of_node[name],
+                expected="source",
+                found="bytecode",
+                reach=reaches.of_node[name],
                 remedy="define it in a file",
-            )  # fmt: skip
+            )
 
 
 def needed_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -136,11 +163,14 @@ def needed_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         for binding in manifest.nodes[name].names:
             if binding.missing and binding.how in ("body", "base"):
                 yield Finding(
-                    "name-missing", "fatal", binding.name,
+                    "name-missing",
+                    "fatal",
+                    binding.name,
                     f"{short(name)} is made with {binding.name}, which no one can find again",
                     reach=(*reaches.of_node[name], binding.name),
-                    remedy=f"make {binding.name} a global name", decides=("keras", "capsule"),
-                )  # fmt: skip
+                    remedy=f"make {binding.name} a global name",
+                    decides=("keras", "capsule"),
+                )
 
 
 def module_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -151,9 +181,14 @@ def module_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         brought = node.source is not None or package
         if node.kind == "module" and node.origin == "local" and not brought:
             yield Finding(
-                "module-opaque", "fatal", name, f"the module {name} is not in the sidecar",
-                reach=reaches.of_node[name], remedy="save with source=True", decides=("capsule",),
-            )  # fmt: skip
+                "module-opaque",
+                "fatal",
+                name,
+                f"the module {name} is not in the sidecar",
+                reach=reaches.of_node[name],
+                remedy="save with source=True",
+                decides=("capsule",),
+            )
 
 
 def function_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -161,12 +196,14 @@ def function_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for function in manifest.functions:
         if function.node is None:
             yield Finding(
-                "function-unknown", "warning", function.name,
+                "function-unknown",
+                "warning",
+                function.name,
                 f"{told(function)} was read from the file: what its names stood for is not known",
                 reach=of_function(function),
                 remedy="save the model under capsule's hook",
                 decides=QUESTIONS,
-            )  # fmt: skip
+            )
 
 
 def custom_class(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -178,22 +215,31 @@ def custom_class(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             continue
         called = name.partition(":")[2]
         yield Finding(
-            "custom-class", "fatal", called,
+            "custom-class",
+            "fatal",
+            called,
             f"{called} is a class of yours ({name.partition(':')[0]}); the file holds its name"
             " only",
-            expected=name, found=None, reach=("model", called),
+            expected=name,
+            found=None,
+            reach=("model", called),
             remedy=f"give it: custom_objects={{{called!r}: {called}}}",
             decides=("keras", "capsule"),
-        )  # fmt: skip
+        )
 
 
 def doubts(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """What may go wrong though nothing shows it."""
     for doubt in manifest.model.doubts if manifest.model else ():
         yield Finding(
-            "doubt", "warning", manifest.artifact.name, doubt, reach=("model",),
-            remedy="check it: capsule replay MODEL --unsafe --check", decides=QUESTIONS,
-        )  # fmt: skip
+            "doubt",
+            "warning",
+            manifest.artifact.name,
+            doubt,
+            reach=("model",),
+            remedy="check it: capsule replay MODEL --unsafe --check",
+            decides=QUESTIONS,
+        )
 
 
 def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -204,21 +250,25 @@ def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             chance = any(p.startswith("random") or p in _CHANCE for p in parts)
             if binding.to is not None and chance:
                 yield Finding(
-                    "random", "warning", binding.name,
+                    "random",
+                    "warning",
+                    binding.name,
                     f"{short(name)} uses random numbers: no two calls compute the same",
                     reach=(*reaches.of_node[name], binding.name),
                     decides=("keras", "same"),
-                )  # fmt: skip
+                )
 
 
 # Whatever these give, it is something else each time.
 _CHANCE = frozenset(("dropout", "shuffle", "timestamp", "time", "uuid1", "uuid4", "secrets"))
 # Ways to names, files and settings that no import graph shows.
 _OUTSIDE = {
-    "sys": ("modules", "_getframe"), "importlib": ("import_module",),
-    "inspect": ("currentframe", "stack"), "os": ("environ", "getenv"),
+    "sys": ("modules", "_getframe"),
+    "importlib": ("import_module",),
+    "inspect": ("currentframe", "stack"),
+    "os": ("environ", "getenv"),
     "numpy": ("load", "loadtxt", "genfromtxt", "fromfile"),
-}  # fmt: skip
+}
 
 
 def outside(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -229,12 +279,15 @@ def outside(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             used = [taken for taken in binding.taken if taken.split(".")[0] in known]
             if used:
                 yield Finding(
-                    "outside", "warning", binding.name,
+                    "outside",
+                    "warning",
+                    binding.name,
                     f"{short(name)} uses {binding.to}.{used[0]}: what it finds there is not in the"
                     " sidecar",
                     reach=(*reaches.of_node[name], binding.name),
-                    remedy="pass what it needs as an argument", decides=QUESTIONS,
-                )  # fmt: skip
+                    remedy="pass what it needs as an argument",
+                    decides=QUESTIONS,
+                )
 
 
 def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -243,16 +296,29 @@ def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         node = manifest.nodes[name]
         if node.kind == "module" and node.source is not None and node.reason:
             yield Finding(
-                "module-state", "warning", name,
+                "module-state",
+                "warning",
+                name,
                 f"the module {name} may not come back as it was: {node.reason}",
                 reach=reaches.of_node[name],
                 remedy="pass what it holds as an argument",
                 decides=QUESTIONS,
-            )  # fmt: skip
+            )
 
 
 RULES: tuple[Rule, ...] = (
-    described, unbuilt, name_missing, value_opaque, source_missing, function_unknown,
-    needed_missing, module_opaque, custom_class, doubts, randomness, outside, module_state,
+    described,
+    unbuilt,
+    name_missing,
+    value_opaque,
+    source_missing,
+    function_unknown,
+    needed_missing,
+    module_opaque,
+    custom_class,
+    doubts,
+    randomness,
+    outside,
+    module_state,
     *serialization.RULES,
-)  # fmt: skip
+)

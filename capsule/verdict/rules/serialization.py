@@ -32,13 +32,15 @@ def stored_alike(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         if other.node is None or alike(manifest.nodes, other.node, function.node):
             continue
         yield Finding(
-            "stored-alike", "fatal", function.name,
+            "stored-alike",
+            "fatal",
+            function.name,
             f"{told(function)} and {told(other)} differ, and the file stores them alike",
             reach=of_function(function),
             remedy="give them other names, or make one of them differ in its own text",
             # In layers of other names capsule knows each by its place.
             decides=("keras",) if _placed(function, other) else QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def _placed(one: CarriedFunction, other: CarriedFunction) -> bool:
@@ -53,13 +55,15 @@ def name_taken(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         own = node is not None and node.origin != "reference" and function.where
         if function.encoding == "by-name" and own and function.name in KERAS_NAMES:
             yield Finding(
-                "name-taken", "fatal", function.name,
+                "name-taken",
+                "fatal",
+                function.name,
                 f"{told(function)} is stored by the name {function.name!r}, which Keras has"
                 " for a function of its own",
                 reach=of_function(function),
                 remedy=f"rename your {function.name}",
                 decides=QUESTIONS,
-            )  # fmt: skip
+            )
 
 
 def by_name_only(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -72,12 +76,16 @@ def by_name_only(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         if function.encoding == "by-name" and own and not _keras_has(function):
             what = "the class" if function.role == "class" else told(function)
             yield Finding(
-                "by-name-only", "fatal", function.name,
+                "by-name-only",
+                "fatal",
+                function.name,
                 f"{what} is stored by its name {function.name!r} alone",
-                expected=function.name, found=None, reach=of_function(function),
+                expected=function.name,
+                found=None,
+                reach=of_function(function),
                 remedy="load it with capsule.load, or pass it in custom_objects",
                 decides=("keras",),
-            )  # fmt: skip
+            )
 
 
 def _keras_has(function: CarriedFunction) -> bool:
@@ -89,12 +97,15 @@ def damaged(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for function in manifest.functions:
         if function.damaged:
             yield Finding(
-                "bytecode-damaged", "fatal", function.name,
+                "bytecode-damaged",
+                "fatal",
+                function.name,
                 f"{told(function)} was damaged by Keras, which on Windows writes / for every"
                 " byte of its code that happens to be a backslash",
-                reach=of_function(function), remedy="load it with capsule.load",
+                reach=of_function(function),
+                remedy="load it with capsule.load",
                 decides=("keras",),
-            )  # fmt: skip
+            )
 
 
 def defaults_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -114,11 +125,14 @@ def defaults_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             why = f"has the default {odd[0]}, which comes back from JSON as something else"
         if why is not None:
             yield Finding(
-                "defaults-lost", "fatal", function.name, f"{told(function)} {why}",
+                "defaults-lost",
+                "fatal",
+                function.name,
+                f"{told(function)} {why}",
                 reach=of_function(function),
                 remedy="load it with capsule.load, or take the defaults out",
                 decides=("keras",),
-            )  # fmt: skip
+            )
 
 
 def _comes_back(binding: Binding) -> bool:
@@ -130,13 +144,15 @@ def arguments_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     captured = {"/".join(f.where) for f in manifest.functions if f.role == "arguments" and f.node}
     for layer in manifest.model.arguments if manifest.model else ():
         yield Finding(
-            "arguments-lost", "fatal", layer,
+            "arguments-lost",
+            "fatal",
+            layer,
             f"{layer} has arguments that are no plain numbers, texts or lists: they come back as"
             " something else",
             reach=("model", layer, "arguments"),
             remedy="load it with capsule.load, or make them inside the function",
             decides=("keras",) if layer in captured else QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def elsewhere(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -144,12 +160,14 @@ def elsewhere(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for function in manifest.functions:
         if function.key is not None and function.role not in ("function", "output_shape", "mask"):
             yield Finding(
-                "lambda-elsewhere", "fatal", function.name,
+                "lambda-elsewhere",
+                "fatal",
+                function.name,
                 f"{told(function)} is a lambda, which Keras stores there and cannot load again",
                 reach=of_function(function),
                 remedy="load it with capsule.load, or make it a Lambda layer of its own",
                 decides=("keras",) if function.node else ("keras", "capsule"),
-            )  # fmt: skip
+            )
 
 
 def name_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -173,13 +191,17 @@ def name_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         ]
         if lost:
             yield Finding(
-                "name-lost", "fatal", function.name,
+                "name-lost",
+                "fatal",
+                function.name,
                 f"{told(function)} uses {', '.join(lost)}, undefined after Keras"
                 f" {manifest.keras.version} loads it: NameError at load or at the first call",
-                expected=", ".join(lost), found=None, reach=of_function(function),
+                expected=", ".join(lost),
+                found=None,
+                reach=of_function(function),
                 remedy="load it with capsule.load, which binds the names again",
                 decides=("keras",),
-            )  # fmt: skip
+            )
 
 
 def _lost(binding: Binding, given: dict[str, str | None]) -> bool:
@@ -206,13 +228,15 @@ def closure_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
             if answer is not None:
                 severity, why = answer
                 yield Finding(
-                    "closure-lost", severity, binding.name,
+                    "closure-lost",
+                    severity,
+                    binding.name,
                     f"{told(function)} closes over {binding.name}, {why}",
                     reach=(*of_function(function), binding.name),
                     remedy="load it with capsule.load, which keeps the value",
                     # Keras' reader changes bytes before anyone can tell whose they are.
                     decides=("keras", "capsule") if _is_bytes(binding.value) else ("keras",),
-                )  # fmt: skip
+                )
 
 
 def _is_bytes(value: Any) -> bool:
@@ -239,14 +263,18 @@ def loss_alias(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     used = [n for n in (manifest.model.losses if manifest.model else ()) if n in LOSS_ALIASES]
     if used and is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
         yield Finding(
-            "loss-alias", "fatal", used[0],
+            "loss-alias",
+            "fatal",
+            used[0],
             f"Keras 3 writes the loss {used[0]!r} into .h5 and cannot read it again"
             ' ("not a KerasSaveable subclass")',
-            expected=LOSS_ALIASES[used[0]], found=used[0], reach=("model", "loss", used[0]),
+            expected=LOSS_ALIASES[used[0]],
+            found=used[0],
+            reach=("model", "loss", used[0]),
             remedy=f"compile with {LOSS_ALIASES[used[0]]!r}, save as .keras, or load with"
             " capsule.load or compile=False",
             decides=("keras",),
-        )  # fmt: skip
+        )
 
 
 def name_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -258,21 +286,28 @@ def name_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     unknown += [("metrics", name) for name in manifest.model.metrics if name not in KERAS_METRICS]
     for role, name in unknown:
         yield Finding(
-            "name-unknown", "warning", name,
+            "name-unknown",
+            "warning",
+            name,
             f"whether Keras finds {name!r} again, given as {role}, is not known",
-            reach=("model", role, name), remedy="load with compile=False", decides=QUESTIONS,
-        )  # fmt: skip
+            reach=("model", role, name),
+            remedy="load with compile=False",
+            decides=QUESTIONS,
+        )
 
 
 def adapted(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     """Layers that learned a table, which not every format of Keras brings back."""
     for layer in manifest.model.adapted if manifest.model else ():
         yield Finding(
-            "adapted", "warning", layer,
+            "adapted",
+            "warning",
+            layer,
             f"{layer} has a table of its own, which Keras does not bring back from every format",
-            reach=("model", layer), remedy="check it: capsule replay MODEL --unsafe --check",
+            reach=("model", layer),
+            remedy="check it: capsule replay MODEL --unsafe --check",
             decides=QUESTIONS,
-        )  # fmt: skip
+        )
 
 
 def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -280,12 +315,14 @@ def mask_lost(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     for function in manifest.functions if is_keras3(manifest.keras) else ():
         if function.role == "mask":
             yield Finding(
-                "mask-lost", "warning", function.name,
+                "mask-lost",
+                "warning",
+                function.name,
                 f"{told(function)} is a mask function, which Keras 3 writes and does not load",
                 reach=of_function(function),
                 remedy="load it with capsule.load",
                 decides=("keras",),
-            )  # fmt: skip
+            )
 
 
 def not_in_hdf5(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -300,9 +337,14 @@ def not_in_hdf5(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
         why = f"{model.class_name} has no layers before it is called: .h5 does not bring them back"
     if why is not None:
         yield Finding(
-            "not-in-hdf5", "fatal", model.class_name, why, reach=("model", model.class_name),
-            remedy="save it as .keras", decides=QUESTIONS,
-        )  # fmt: skip
+            "not-in-hdf5",
+            "fatal",
+            model.class_name,
+            why,
+            reach=("model", model.class_name),
+            remedy="save it as .keras",
+            decides=QUESTIONS,
+        )
 
 
 def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
@@ -310,14 +352,29 @@ def safe_mode(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
     coded = [function for function in manifest.functions if function.key is not None]
     if coded:
         yield Finding(
-            "safe-mode", "note", coded[0].name,
+            "safe-mode",
+            "note",
+            coded[0].name,
             f"{len(coded)} function(s) stored as bytecode: Keras' default safe_mode refuses them",
             reach=of_function(coded[0]),
             remedy="pass safe_mode=False if you trust the file",
-        )  # fmt: skip
+        )
 
 
 RULES = (
-    stored_alike, name_taken, by_name_only, damaged, defaults_lost, arguments_lost, elsewhere,
-    name_lost, closure_lost, loss_alias, name_unknown, adapted, mask_lost, not_in_hdf5, safe_mode,
-)  # fmt: skip
+    stored_alike,
+    name_taken,
+    by_name_only,
+    damaged,
+    defaults_lost,
+    arguments_lost,
+    elsewhere,
+    name_lost,
+    closure_lost,
+    loss_alias,
+    name_unknown,
+    adapted,
+    mask_lost,
+    not_in_hdf5,
+    safe_mode,
+)
