@@ -274,7 +274,7 @@ def _node_of(
             qualname=found.name,
             namespace="__main__",
             reason="read from the file",
-            code=Code(found.code_sha256 or "", manifest.python.magic, text),
+            code=Code(found.code_sha256 or "", manifest.python.magic or 0, text),
         )
         return name
     return None

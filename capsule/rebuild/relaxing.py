@@ -115,7 +115,7 @@ def nearest(
     It fits what the other distributions require of it. Yanked releases are passed over.
     """
     asked = SpecifierSet()
-    for other in manifest.distributions:
+    for other in manifest.distributions or ():
         for text in other.requires if other.name in pins.versions else ():
             requirement = parsed_requirement(text)
             if canonicalize_name(requirement.name) == name and requirement.marker is None:

@@ -19,13 +19,14 @@ _LABELS = {"keras": "plain Keras", "capsule": "capsule.load", "same": "same outp
 
 def saved_with(manifest: Manifest) -> str:
     """Return Python, Keras and backend of a manifest in one line."""
-    parts = [f"Python {manifest.python.version}"]
+    python = manifest.python
+    parts = [f"Python {python.version or ' or '.join(python.versions)}"]
     if manifest.keras is not None:
         parts.append(f"Keras {manifest.keras.version}")
         backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-        name = backend.get(manifest.keras.backend, manifest.keras.backend)
-        parts.append(f"{name} {manifest.keras.backend_version or ''}".strip())
-    return ", ".join(parts)
+        name = manifest.keras.backend or ""
+        parts.append(f"{backend.get(name, name)} {manifest.keras.backend_version or ''}".strip())
+    return ", ".join(filter(None, parts))
 
 
 def _here(verdict: Verdict) -> str:
@@ -36,7 +37,7 @@ def _here(verdict: Verdict) -> str:
     installed = environment.distributions
     found = keras_provider(installed, keras.module if keras else "keras")
     parts.append(f"Keras {found[1]}" if found else "no Keras")
-    backend = backend_provider(installed, keras.backend if keras else "tensorflow")
+    backend = backend_provider(installed, (keras and keras.backend) or "tensorflow")
     if backend:
         parts.append(f"{backend[0]} {backend[1]}")
     return ", ".join(parts)

@@ -9,7 +9,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.manifest import CarriedFunction, Manifest
+from capsule.manifest import CarriedFunction, Manifest, PlatformFacts
 
 Reach = tuple[str, ...]
 
@@ -100,7 +100,7 @@ def _label(node: str, attribute: str | None) -> str:
 
 def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
     """Return the distributions that *roots* need, themselves included, with their reach."""
-    installed = {d.name: d for d in manifest.distributions}
+    installed = {d.name: d for d in manifest.distributions or ()}
     environment = markers_of(manifest)
     found: dict[str, Reach] = {}
     waiting: list[tuple[str, tuple[str, ...], Reach]] = [(r, (), ("model", r)) for r in roots]
@@ -137,19 +137,20 @@ def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
 
 def markers_of(manifest: Manifest) -> dict[str, str]:
     """Return the PEP 508 markers of the environment that the manifest describes."""
-    python, platform = manifest.python, manifest.platform
+    python, platform = manifest.python, manifest.platform or PlatformFacts("", "")
+    version = python.version or f"{python.minor}.0"
     systems = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
     names = {"cpython": "CPython", "pypy": "PyPy"}
     return {
         "implementation_name": python.implementation,
-        "implementation_version": python.version,
+        "implementation_version": version,
         "os_name": "nt" if platform.system == "Windows" else "posix",
         "platform_machine": platform.machine,
         "platform_python_implementation": names.get(python.implementation, python.implementation),
         "platform_release": "",
         "platform_system": platform.system,
         "platform_version": "",
-        "python_full_version": python.version,
+        "python_full_version": version,
         "python_version": python.minor,
         "sys_platform": systems.get(platform.system, platform.system.lower()),
     }

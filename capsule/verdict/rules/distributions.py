@@ -119,7 +119,7 @@ def framework_distributions(case: Case) -> Iterator[Finding]:
 def other_distributions(case: Case) -> Iterator[Finding]:
     """Distributions that nothing of the model reaches: noise, told as such."""
     known = {*case.core, *case.framework, *case.reaches.of_distribution}
-    for saved in case.manifest.distributions:
+    for saved in case.manifest.distributions or ():
         found = case.environment.distributions.get(saved.name)
         if saved.name not in known and found != saved.version:
             yield Finding(

@@ -132,6 +132,8 @@ def python(case: Case) -> Iterator[Finding]:
 def platform(case: Case) -> Iterator[Finding]:
     """Another system or machine, where the numbers may come out otherwise."""
     saved, here = case.manifest.platform, case.environment.platform
+    if saved is None:
+        return
     one, other = f"{saved.system} {saved.machine}", f"{here.system} {here.machine}"
     if one != other:
         yield Finding(
@@ -217,7 +219,7 @@ def keras(case: Case) -> Iterator[Finding]:
 def backend(case: Case) -> Iterator[Finding]:
     """No backend, or another version of it."""
     saved = case.manifest.keras
-    if saved is None:
+    if saved is None or saved.backend is None:
         return
     found = backend_provider(case.environment.distributions, saved.backend)
     name = saved.backend_distribution or saved.backend
@@ -322,6 +324,8 @@ def variables(case: Case) -> Iterator[Finding]:
     if case.environment.kind not in ("live", "interpreter"):
         return
     saved = case.manifest.environment_variables
+    if saved is None:
+        return
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
         expected, found = saved.get(name), case.environment.variables.get(name)
         if expected != found:
