@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import dataclasses
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import capsule
+from capsule.artifact import identify, open_artifact
 from capsule.environment import Environment
+from capsule.inspection import inspect
 from capsule.manifest import Manifest, PlatformFacts, PythonFacts
 from capsule.validation import manifest_from_json
+from capsule.verdict import Verdict, judge
+from capsule.verdict.judging import judge_bare
 
 VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "jupyter": "1.0"}
 
@@ -105,3 +115,86 @@ def environment_with(
         distributions=installed,
         settings=settings or {},
     )
+
+
+def verdict_of(
+    manifest: Manifest,
+    environment: Environment,
+    *,
+    custom_objects: Collection[str] = (),
+    intact: bool = True,
+) -> Verdict:
+    """Return the verdict for a model with that sidecar.
+
+    Parameters
+    ----------
+    manifest
+        What the sidecar says.
+    environment
+        Where somebody wants to load the model.
+    custom_objects
+        Names that the caller passes as custom objects.
+    intact
+        Whether the model file is the one that the sidecar describes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, manifest.artifact.name)
+        path.write_bytes(b"\x89HDF\r\n\x1a\n")
+        if intact:
+            facts = dataclasses.replace(manifest.artifact, sha256=identify(path)[2])
+            manifest = dataclasses.replace(manifest, artifact=facts)
+        return judge(path, manifest, environment, custom_objects)
+
+
+def verdict_of_file(
+    path: Path,
+    environment: Environment,
+    *,
+    custom_objects: Collection[str] = (),
+    bind: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Return the verdict for a model file without a sidecar.
+
+    Parameters
+    ----------
+    path
+        The file; it is read in this process.
+    environment
+        Where somebody wants to load the model.
+    custom_objects
+        Names that the caller passes as custom objects.
+    bind
+        Values for names that nothing in the file defines.
+    """
+    inspection = inspect(path, isolated=False)
+    artifact = open_artifact(path, isolated=False, weights_alone=True)
+    return judge_bare(path, inspection, artifact, environment, custom_objects, bind)
+
+
+def emitted_codes() -> set[str]:
+    """Return the code of every finding that the verdict's source code can emit."""
+    root = Path(capsule.__file__).parent
+    codes: set[str] = set()
+    for path in (root / "verdict").rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                codes.update(_codes_in(function))
+    # The verdict passes on what the inspection says of a file's form.
+    troubles = ast.parse((root / "inspection" / "troubles.py").read_text(encoding="utf-8"))
+    for node in ast.walk(troubles):
+        if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
+            codes.add(ast.literal_eval(node.value.elts[0]))
+    return codes
+
+
+def _codes_in(function: ast.FunctionDef) -> Iterator[str]:
+    """Give the codes of the findings that *function* makes, each written out as a literal."""
+    for call in ast.walk(function):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            continue
+        if call.func.id in ("Finding", "_no"):
+            arguments = [*call.args, *(word.value for word in call.keywords if word.arg == "code")]
+            if isinstance(arguments[0], ast.Constant):
+                yield str(arguments[0].value)
+            elif function.name not in ("_no", "_form"):
+                raise AssertionError(f"{function.name} emits a code that no test can read")
