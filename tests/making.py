@@ -16,8 +16,9 @@ from capsule.environment import Environment
 from capsule.inspection import inspect
 from capsule.manifest import Manifest, PlatformFacts, PythonFacts
 from capsule.validation import manifest_from_json
-from capsule.verdict import Verdict, judge
+from capsule.verdict import Finding, Verdict, judge
 from capsule.verdict.judging import judge_bare
+from capsule.verdict.rules import findings_at_save
 
 VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "jupyter": "1.0"}
 
@@ -198,3 +199,8 @@ def _codes_in(function: ast.FunctionDef) -> Iterator[str]:
                 yield str(arguments[0].value)
             elif function.name not in ("_no", "_form"):
                 raise AssertionError(f"{function.name} emits a code that no test can read")
+
+
+def save_warnings_of(manifest: Manifest) -> tuple[Finding, ...]:
+    """Return what a person hears at save of a model with that sidecar."""
+    return findings_at_save(manifest)
