@@ -42,6 +42,20 @@ KERAS = (
         neighbour_effects=(fatal("keras-generation"),),
     ),
     Row(
+        "Keras 3 reads no archive of tf-keras, by whatever name it is installed",
+        fatal("keras-missing"),
+        "tf_keras",
+        Saved(
+            sidecar(artifact=ZIP, keras=TF_KERAS),
+            environment(keras=None, keras_nightly="3.16.0", tensorflow_cpu="2.15.1"),
+        ),
+        Saved(
+            sidecar(artifact=ZIP, keras=TF_KERAS),
+            environment(keras=None, tf_keras_nightly="2.15.0", tensorflow_cpu="2.15.1"),
+        ),
+        "no no no",
+    ),
+    Row(
         "Keras 2 does not read what Keras 3 wrote",
         fatal("keras-generation"),
         "keras",
@@ -77,11 +91,11 @@ KERAS = (
         "keras",
         Saved(
             sidecar(artifact=ZIP, keras={**KERAS_2, "version": "2.12.0"}),
-            environment(**IN_KERAS_2),
+            environment(keras=None, keras_nightly="2.13.1", tensorflow_cpu="2.15.1"),
         ),
         Saved(
             sidecar(artifact=ZIP, keras={**KERAS_2, "version": "2.13.0"}),
-            environment(**IN_KERAS_2),
+            environment(keras=None, keras_nightly="2.13.1", tensorflow_cpu="2.15.1"),
         ),
         "no no no",
         "unknown unknown unknown",
