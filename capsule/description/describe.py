@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from capsule.artifact import Artifact, Identity, identify, open_artifact
 from capsule.description.custom import CustomObjects
@@ -28,6 +29,17 @@ class Description:
     custom: CustomObjects = field(default_factory=CustomObjects)
     sidecar: Path | None = None
     """The sidecar that was named, if it is not the one beside the file."""
+
+    @classmethod
+    def inferred_from(
+        cls, path: Path, identity: Identity, reading: Reading, custom: CustomObjects
+    ) -> Description:
+        """Return the description of a file of which nothing was recorded, as it was read."""
+        # Imported where a file has no sidecar: reading other Pythons' code brings a lot along.
+        from capsule.description.infer import infer_manifest
+
+        manifest = infer_manifest(reading.inspection, reading.artifact, custom)
+        return cls(path, identity, manifest, custom).with_reading(reading)
 
     @cached_property
     def artifact(self) -> Artifact:
@@ -80,9 +92,20 @@ class Description:
 
     def with_manifest(self, manifest: Manifest) -> Description:
         """Return it with another manifest; what was read of the file stays."""
-        other = replace(self, manifest=manifest)
-        vars(other).update({k: v for k, v in vars(self).items() if k in ("reading", "artifact")})
-        return other
+        return replace(self, manifest=manifest)._remembering(vars(self))
+
+    def with_reading(self, reading: Reading) -> Description:
+        """Return it with an inspection and an artifact that were read already."""
+        return replace(self)._remembering({"reading": reading})
+
+    def with_artifact(self, artifact: Artifact) -> Description:
+        """Return it with an artifact that was read already."""
+        return replace(self)._remembering({"artifact": artifact})
+
+    def _remembering(self, read: Mapping[str, Any]) -> Description:
+        # Where a cached property keeps its value.
+        vars(self).update({k: v for k, v in read.items() if k in ("reading", "artifact")})
+        return self
 
 
 def describe(
@@ -127,16 +150,10 @@ def describe(
         named = None if sidecar is None else Path(sidecar)
         description = Description(path, identity, manifest, custom, named)
         if disassemble:
-            vars(description)["reading"] = read_artifact(path, identity, disassemble=True)
+            return description.with_reading(read_artifact(path, identity, disassemble=True))
         return description
-    # Imported where a file has no sidecar: reading other Pythons' code brings a lot along.
-    from capsule.description.infer import infer_manifest
-
     reading = read_artifact(path, identity, disassemble=disassemble)
-    manifest = infer_manifest(reading.inspection, reading.artifact, custom)
-    description = Description(path, identity, manifest, custom)
-    vars(description)["reading"] = reading
-    return description
+    return Description.inferred_from(path, identity, reading, custom)
 
 
 def _sidecar(path: Path, named: str | os.PathLike[str] | None) -> Manifest | None:

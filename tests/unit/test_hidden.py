@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capsule.artifact.embedded import stored_functions, foreign_classes
+from capsule.artifact.embedded import foreign_classes, stored_functions
 from capsule.consent.listing import reaches, shown
 from capsule.guest.restore import RestoreError, Restorer
 from tests.making import manifest_with

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from capsule.verdict.rules.functions.functions import findings_at_save
 
 from capsule.keras_compat.facts import removed_from_numpy, same_family
 from capsule.manifest import Manifest
 from capsule.verdict import QUESTIONS, Verdict, judge
-from capsule.verdict.rules.functions import findings_at_save
 from tests.making import environment_with, manifest_json, manifest_with
 
 SHA = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
