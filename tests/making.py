@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact, Identity, identify
+from capsule.consent.plan import Plan, Trust, make_plan
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description
 from capsule.environment import Environment
@@ -240,3 +241,8 @@ def registered_codes() -> set[str]:
 def save_warnings_of(manifest: Manifest) -> tuple[Finding, ...]:
     """Return what a person hears at save of a model with that sidecar."""
     return findings_at_save(manifest)
+
+
+def plan_of(artifact: Artifact, manifest: Manifest, trust: Trust | None = None) -> Plan:
+    """Return the plan for loading *artifact* with the definitions of *manifest*."""
+    return make_plan(described(manifest).with_artifact(artifact), trust or Trust())

@@ -138,8 +138,10 @@ def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None
     """Return the Keras that wrote the file, and the module under which it was imported."""
     if release is None or inspection.keras is None:
         return None
-    backend = (inspection.backend or "tensorflow").lower()
     version = inspection.keras.partition("-")[0]
+    # Before Keras 3 no file fails to say it but those of TensorFlow's own Keras.
+    backend = inspection.backend or (None if version.startswith("3.") else "tensorflow")
+    backend = backend and backend.lower()
     return KerasFacts(release.module, version, None, backend, None, None)
 
 

@@ -115,7 +115,7 @@ def _as_recorded(description: Description, trust: Trust, options: ReplayOptions)
             " restore it, or save the model again"
         )
     plan = make_plan(description, trust)
-    python = _python_for(manifest, options)
+    python = python_for(manifest, options)
     pins = pins_of(
         manifest,
         options.scope,
@@ -125,7 +125,7 @@ def _as_recorded(description: Description, trust: Trust, options: ReplayOptions)
     return Resolution(description, plan, python, pins)
 
 
-def _python_for(manifest: Manifest, options: ReplayOptions) -> FoundPython:
+def python_for(manifest: Manifest, options: ReplayOptions) -> FoundPython:
     """Return the Python that *manifest* asks for, the same minor version at least.
 
     Another minor version will do where none is to be had and every function is restored

@@ -181,7 +181,10 @@ def _is_newer(version: str, saved: str) -> bool:
 def backend(case: Case) -> Iterator[Finding]:
     """No backend, another one, or another version of it."""
     saved = case.manifest.keras
-    if saved is None or saved.backend is None:
+    if saved is None:
+        return
+    if saved.backend is None:
+        yield from _unknown_backend(case, saved)
         return
     installed = backend_provider(case.environment.distributions, saved.backend)
     if installed is None:
@@ -199,6 +202,18 @@ def backend(case: Case) -> Iterator[Finding]:
             before=saved.backend_version,
             after=installed.version,
         )
+
+
+def _unknown_backend(case: Case, saved: KerasFacts) -> Iterator[Finding]:
+    """Give what can be said where the file does not say which backend it was saved with."""
+    installed = case.environment.distributions
+    there = [b for b in _BACKENDS_OF_KERAS_3 if backend_provider(installed, b)]
+    used = [b for b in _BACKENDS_OF_KERAS_3 if b in case.reaches.of_node and b not in there]
+    for name in used or ([] if there else ["tensorflow"]):
+        reach = case.reaches.of_node[name] if used else ("model", saved.module, name)
+        yield codes.BACKEND_MISSING(name, reach, expected=name, distribution=name)
+    if there and not used:
+        yield codes.BACKEND_UNKNOWN("the backend", ("model", saved.module), found=there[0])
 
 
 def _without_backend(case: Case, saved: KerasFacts, name: str) -> Finding:

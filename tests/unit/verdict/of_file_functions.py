@@ -74,7 +74,7 @@ CLASSES = (
 FUNCTIONS = (
     Row(
         "the file holds the name of a function that Keras does not have",
-        fatal("by-name"),
+        fatal("by-name-only"),
         "distance",
         archive_of(by_name("distance")),
         archive_of(by_name("relu")),
@@ -83,7 +83,7 @@ FUNCTIONS = (
     ),
     Row(
         "the caller gives another function than that of the layer",
-        fatal("by-name"),
+        fatal("by-name-only"),
         "distance",
         archive_of(by_name("Mine>distance"), custom_objects=("Mine>distance", "Mine")),
         archive_of(by_name("Mine>distance"), custom_objects=("distance",)),
@@ -92,7 +92,7 @@ FUNCTIONS = (
     ),
     Row(
         "the file says that a function is not of Keras",
-        fatal("by-name"),
+        fatal("by-name-only"),
         "distance",
         archive_of(by_name("distance", "mine.keras")),
         archive_of(by_name("distance", "keras.losses")),
@@ -110,7 +110,7 @@ FUNCTIONS = (
     ),
     Row(
         "Keras on Windows damaged the bytecode",
-        fatal("damaged", "keras"),
+        fatal("bytecode-damaged", "keras"),
         "lam",
         archive_with_code(UNDAMAGED.replace(b"\\", b"/"), environment_here(python="3.8.18")),
         archive_with_code(UNDAMAGED, environment_here(python="3.8.18")),
@@ -128,7 +128,7 @@ FUNCTIONS = (
     ),
     Row(
         "another Python wrote the bytecode, which can't be decompiled",
-        fatal("not-lifted", "capsule same"),
+        fatal("code-only", "capsule same"),
         "lam",
         archive_with(coroutine, at=OTHER_PYTHON_HERE),
         archive_with(lambda x: x, at=OTHER_PYTHON_HERE),
@@ -137,7 +137,7 @@ FUNCTIONS = (
     ),
     Row(
         "the Python that wrote the bytecode runs it, decompiled or not",
-        fatal("not-lifted", "capsule same"),
+        fatal("code-only", "capsule same"),
         "lam",
         archive_with(coroutine, at=OTHER_PYTHON_HERE),
         archive_with(coroutine),

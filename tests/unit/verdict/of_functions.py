@@ -166,7 +166,7 @@ SOURCES = (
     ),
     Row(
         "source was read from the bytecode",
-        note("source-lifted"),
+        note("source-decompiled"),
         "the lambda",
         model_with_lambda(lifted=True, reason="it was typed in"),
         model_with_lambda(),

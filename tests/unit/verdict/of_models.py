@@ -63,7 +63,7 @@ MODEL = (
     ),
     Row(
         "the save hook saw what may go wrong",
-        warning("doubt"),
+        warning("save-warning"),
         "model.h5",
         model_with(doubts=["scale was moved by hand"]),
         model_with(),

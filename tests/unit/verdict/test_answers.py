@@ -58,14 +58,14 @@ TWO_REASONS = model_with_function(
         (OTHER_NUMPY, "capsule", []),
         (OTHER_NUMPY, "same", ["distribution-version"]),
         (NO_WEIGHTS, "same", ["unbuilt"]),
-        (DOUBT, "capsule", ["doubt"]),
+        (DOUBT, "capsule", ["save-warning"]),
         # What will not load can't be said to compute the same: why it will not is the reason.
         (NO_MODULE, "capsule", ["module-opaque"]),
         (NO_MODULE, "same", ["module-opaque"]),
         (Saved(sidecar(nodes=NO_SOURCE), OTHER_PYTHON), "same", ["code-only"]),
         (COROUTINE, "keras", ["bytecode"]),
-        (COROUTINE, "capsule", ["not-lifted"]),
-        (COROUTINE, "same", ["not-lifted"]),
+        (COROUTINE, "capsule", ["code-only"]),
+        (COROUTINE, "same", ["code-only"]),
     ],
 )
 def test_the_findings_that_decide_an_answer(

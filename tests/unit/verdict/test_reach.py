@@ -263,7 +263,7 @@ RULES = [
     ("a name alone", model_with_name(role="activation"), "by-name-only", ["lambda.activation"]),
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
     ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam"]),
-    ("a function in a bare file", archive_of(by_name("distance")), "by-name", ["lam"]),
+    ("a function in a bare file", archive_of(by_name("distance")), "by-name-only", ["lam"]),
     ("a bare file itself", archive_of(), "never-captured", []),
 ]
 
