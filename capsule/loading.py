@@ -169,7 +169,7 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     """Raise OutputsDifferError unless *model* computes what was recorded at save."""
     if probe.skipped is not None:
         return
-    inputs = [given_array(stored) for stored in probe.given] or make_inputs(probe.inputs)
+    inputs = [given_array(stored) for stored in probe.examples] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
         outputs = keras_adapter.call(model, inputs)

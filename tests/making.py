@@ -23,7 +23,7 @@ VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "ju
 
 _MANIFEST: dict[str, Any] = {
     "capsule": "1.0",
-    "origin": "saved",
+    "origin": "recorded",
     "created": "2026-01-01T00:00:00+00:00",
     "created_by": "capsule 0.1.0",
     "artifact": {"name": "model.h5", "format": "keras-h5", "size": 3, "sha256": "a" * 64},
@@ -93,13 +93,13 @@ _MANIFEST: dict[str, Any] = {
         "arguments": [],
         "adapted": [],
         "operations": [],
-        "doubts": [],
+        "warnings": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
     },
     "probe": {
         "inputs": [{"shape": [2, 10], "dtype": "float32", "seed": 20, "low": -1, "high": 1}],
-        "given": [],
+        "examples": [],
         "outputs": [{"shape": [1], "dtype": "float32", "base64": "AACAPw=="}],
         "skipped": None,
     },

@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from capsule.verdict.bare import lacking
+
 from capsule.errors import CapsuleError
 from capsule.inspection import Inspection, inspect
-from capsule.verdict.bare import lacking
 
 HERE = Path(__file__).parent
 # What these names were when their owners trained, as far as it can be told from the shapes.

@@ -50,7 +50,7 @@ def function_node(graph: ImportGraph, function: FunctionType) -> Node:
         file=file,
         line=found.line if found and found.line else code.co_firstlineno,
         source=text or lifted_text,
-        lifted=lifted_text is not None,
+        decompiled=lifted_text is not None,
         reason=reason.replace(code.co_filename, file) if reason else None,
         futures=futures_of(code),
         code=Code(hashlib.sha256(raw).hexdigest(), MAGIC, kept),

@@ -15,7 +15,7 @@ from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import Parts
 from capsule.capture.origins import Origins
 from capsule.guest.digest import code_bytes
-from capsule.manifest import CarriedFunction
+from capsule.manifest import EmbeddedFunction
 
 T = TypeVar("T")
 
@@ -28,9 +28,9 @@ class Attempt(Protocol):
 
 def carried(
     found: StoredFunction, node: str | None, name: str | None = None, *, damaged: bool = False
-) -> CarriedFunction:
+) -> EmbeddedFunction:
     """Return what the sidecar says of a function of the file."""
-    return CarriedFunction(
+    return EmbeddedFunction(
         where=found.where,
         role=found.role,
         name=name or found.name,
@@ -47,7 +47,7 @@ def carried(
 
 def carried_by(
     model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempt
-) -> tuple[CarriedFunction, ...]:
+) -> tuple[EmbeddedFunction, ...]:
     """Return every function that the file carries or the live model names, with its node."""
     by_path = dict(live.layers(model))
     compiled = list(live.compiled_callables(model))
@@ -56,7 +56,7 @@ def carried_by(
         if live.brought_class(layer, origins) is not None:
             read = functools.partial(live.config_callables, layer)
             configured[where] = attempt("/".join(where), read, {})
-    made: list[CarriedFunction] = []
+    made: list[EmbeddedFunction] = []
     known: set[tuple[live.Where, str, str]] = set()
 
     def add(found: StoredFunction, value: Any) -> None:

@@ -58,10 +58,10 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
         return Probe(skipped="its outputs are not numbers")
     probe = Probe(
         inputs=tuple(specs),
-        given=tuple(kept),
+        examples=tuple(kept),
         outputs=tuple(guest.record(output) for output in outputs),
     )
-    size = len(json.dumps([probe.inputs, probe.given, probe.outputs]))
+    size = len(json.dumps([probe.inputs, probe.examples, probe.outputs]))
     if size > LIMIT:
         return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
     return probe

@@ -104,7 +104,7 @@ def record_model(
     facts = attempt("the model", lambda: live.model_facts(model, origins), ModelFacts("unknown"))
     nothing_to_tell: tuple[str, ...] = ()
     asked = functools.partial(doubts, model, origins, artifact.format)
-    facts = replace(facts, doubts=attempt("what may go wrong", asked, nothing_to_tell))
+    facts = replace(facts, warnings=attempt("what may go wrong", asked, nothing_to_tell))
     graph = ImportGraph(
         origins, root, source=options.source, values=options.values, allow=options.allow
     )
@@ -123,7 +123,7 @@ def record_model(
     installed = attempt("the distributions", read, nothing)
     versions = {distribution.name: distribution.version for distribution in installed}
     return Manifest(
-        origin="saved",
+        origin="recorded",
         created=_now(),
         created_by=f"capsule {__version__}",
         artifact=artifact_facts(artifact),
@@ -165,7 +165,7 @@ def record_file(
     artifact = open_artifact(path)
     environment = environment_here(python)
     return Manifest(
-        origin="file",
+        origin="described",
         created=_now(),
         created_by=f"capsule {__version__}",
         artifact=artifact_facts(artifact),

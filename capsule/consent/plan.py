@@ -12,7 +12,7 @@ from capsule.artifact import Artifact, StoredFunction
 from capsule.consent.listing import reaches, shown
 from capsule.errors import ConsentError, escaped
 from capsule.guest.digest import code_bytes, digest
-from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
+from capsule.manifest import Code, EmbeddedFunction, Manifest, Node, same_definition
 
 SHOWN = 24  # lines of source that a refusal shows of each definition
 
@@ -244,7 +244,7 @@ class _Resolver:
         self.nodes = dict(manifest.nodes)
         self._manifest = manifest
         self._by_source: dict[str | None, list[str]] = {}  # like ones share theirs
-        self._in_place: dict[Place, list[CarriedFunction]] = {}
+        self._in_place: dict[Place, list[EmbeddedFunction]] = {}
         for function in manifest.functions:
             self._in_place.setdefault(_place(function), []).append(function)
 
@@ -255,7 +255,7 @@ class _Resolver:
             return None
         # One definition met in two layers is one function: Keras stores both alike.
         candidates = self._by_source.setdefault(self.nodes[node].source, [])
-        like = next((name for name in candidates if alike(self.nodes, name, node)), None)
+        like = next((name for name in candidates if same_definition(self.nodes, name, node)), None)
         if like is None:
             candidates.append(node)
         return like or node
@@ -268,7 +268,7 @@ class _Resolver:
                 if stored.code is not None:
                     self._add_code(function.node, stored)
                 return function.node
-        if self._manifest.origin == "file" and stored.code is not None:
+        if self._manifest.origin == "described" and stored.code is not None:
             return self._from_bytes(stored)
         return None
 
@@ -350,7 +350,7 @@ def _stored(artifact: Artifact, manifest: Manifest) -> list[StoredFunction]:
     return functions
 
 
-def _place(function: StoredFunction | CarriedFunction) -> Place:
+def _place(function: StoredFunction | EmbeddedFunction) -> Place:
     return Place(function.where, function.role, function.key)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from capsule.errors import InputError
-from capsule.manifest import Binding, CarriedFunction, Node
+from capsule.manifest import Binding, EmbeddedFunction, Node
 
 SIZE_LIMIT = 8 << 20
 
@@ -164,7 +164,7 @@ def _imported(text: str) -> set[str]:
     return names
 
 
-def class_from(name: str, home: Home, nodes: dict[str, Node]) -> CarriedFunction:
+def class_from(name: str, home: Home, nodes: dict[str, Node]) -> EmbeddedFunction:
     """Return a class, or what else Keras asks for by *name*, as a file of definitions has it."""
     own = f"{home.module}:{home.attribute}"
     called = home.attribute or home.module
@@ -175,4 +175,4 @@ def class_from(name: str, home: Home, nodes: dict[str, Node]) -> CarriedFunction
         origin="reference",
         names=(Binding(called, "global", to=home.module, attribute=home.attribute),),
     )
-    return CarriedFunction((), "class", name, "by-name", None, None, False, False, None, own)
+    return EmbeddedFunction((), "class", name, "by-name", None, None, False, False, None, own)

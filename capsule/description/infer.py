@@ -27,10 +27,10 @@ from capsule.keras_compat.releases import Release, release_of
 from capsule.manifest import (
     ArtifactFacts,
     Binding,
-    CarriedFunction,
     Code,
+    EmbeddedFunction,
+    Evidence,
     KerasFacts,
-    KnownFact,
     Manifest,
     ModelFacts,
     Node,
@@ -114,7 +114,7 @@ def infer_manifest(
         model=ModelFacts("unknown", custom=graph.unknown_classes()),
         probe=Probe(skipped="nothing was recorded when the model was saved"),
         problems=inspection.unread,
-        known=tuple(_evidence(inspection, release, graph)),
+        evidence=tuple(_evidence(inspection, release, graph)),
     )
 
 
@@ -177,7 +177,7 @@ class _Graph:
                     f" {', '.join(sorted(used)) or 'no names'}"
                 )
 
-    def add(self, read: FunctionRead, code: str, role: str) -> CarriedFunction:
+    def add(self, read: FunctionRead, code: str, role: str) -> EmbeddedFunction:
         """Add the node of one function of the file; return the function that leads to it."""
         name: str | None = None
         if read.key is not None:
@@ -185,7 +185,7 @@ class _Graph:
             if name in self.nodes:
                 name += f":{read.key[-12:]}"
             self.nodes[name] = self._unread(read) if read.unread else self._node(name, read, code)
-        return CarriedFunction(
+        return EmbeddedFunction(
             read.where,
             role,
             read.name,
@@ -199,7 +199,7 @@ class _Graph:
             read.damaged is not None,
         )
 
-    def classes(self) -> Iterator[CarriedFunction]:
+    def classes(self) -> Iterator[EmbeddedFunction]:
         """Give the classes that the file names and that somebody's definitions have."""
         for name in dict.fromkeys(self._inspection.classes):
             home = self.homes.get(short_name(name))
@@ -230,7 +230,7 @@ class _Graph:
             origin="main",
             source=source,
             reason=None if source else f"it can't be decompiled: {read.stopped}",
-            lifted=source is not None,
+            decompiled=source is not None,
             code=bytecode,
             names=tuple(names),
         )
@@ -314,24 +314,22 @@ def _array(value: Any, dtype: Any) -> Any:
     return array if array.dtype.kind in "biufc" else value
 
 
-def _evidence(
-    inspection: Inspection, release: Release | None, graph: _Graph
-) -> Iterator[KnownFact]:
+def _evidence(inspection: Inspection, release: Release | None, graph: _Graph) -> Iterator[Evidence]:
     """Give each fact that the manifest rests on, how it is known, and why."""
     if inspection.keras is not None:
-        yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
+        yield Evidence("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
-        yield KnownFact("backend", inspection.backend, "read", "it stands in the file")
+        yield Evidence("backend", inspection.backend, "read", "it stands in the file")
     else:
-        yield KnownFact("backend", "tensorflow", "assumed", "the file does not tell")
+        yield Evidence("backend", "tensorflow", "assumed", "the file does not tell")
     python = inspection.python
     if python.lowest is not None:
         alone = python.lowest == python.highest
         span = python.lowest if alone else f"{python.lowest} to {python.highest}"
-        yield KnownFact("python", span, "inferred", "; ".join(python.evidence))
+        yield Evidence("python", span, "inferred", "; ".join(python.evidence))
     for function in inspection.functions:
         if function.source is not None:
-            yield KnownFact(
+            yield Evidence(
                 function.label, function.source, "inferred", "decompiled from its bytecode"
             )
     yield from _evidence_of_names(inspection, graph)
@@ -339,20 +337,20 @@ def _evidence(
         why = f"as of {release.date}"
         if release.reads:
             why += f"; it reads what Keras {release.reads} wrote"
-        yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)
+        yield Evidence("environment", ", ".join(release.requirements), "assumed", why)
 
 
-def _evidence_of_names(inspection: Inspection, graph: _Graph) -> Iterator[KnownFact]:
+def _evidence_of_names(inspection: Inspection, graph: _Graph) -> Iterator[Evidence]:
     for name in sorted({name for function in inspection.functions for name in function.uses}):
         if name in graph.bind:
-            yield KnownFact(name, str(graph.bind[name])[:80], "assumed", "supplied by the caller")
+            yield Evidence(name, str(graph.bind[name])[:80], "assumed", "supplied by the caller")
         elif name in graph.homes:
             file = f"{graph.homes[name].module}.py"
-            yield KnownFact(name, file, "assumed", "supplied by the caller")
+            yield Evidence(name, file, "assumed", "supplied by the caller")
         elif name in graph.aliases:
-            yield KnownFact(name, graph.aliases[name], "assumed", "the customary meaning")
+            yield Evidence(name, graph.aliases[name], "assumed", "the customary meaning")
     for function in inspection.functions:
         for name, value in function.closed_over.items():
             if isinstance(value, list) and value and name not in graph.bind:
                 why = "a list in the file, which may have been an array or a tuple"
-                yield KnownFact(name, str(value)[:40], "assumed", why)
+                yield Evidence(name, str(value)[:40], "assumed", why)

@@ -124,7 +124,7 @@ class Binding:
     attributes: tuple[str, ...] = ()
 
     @property
-    def taken(self) -> tuple[str, ...]:
+    def members(self) -> tuple[str, ...]:
         """What is taken of the module it stands for: imported from it, or used of it."""
         return (self.attribute,) if self.attribute else self.attributes
 
@@ -144,7 +144,7 @@ class Node:
 
     ``kind`` is lambda, function, class or module, or of an object call (the result of
     calling a function), instance, list, tuple, set, frozenset or dict. ``decorated``
-    source makes the function with its decorators; ``lifted`` source was made from the
+    source makes the function with its decorators; ``decompiled`` source was made from the
     code, since there was none.
     """
 
@@ -161,13 +161,13 @@ class Node:
     futures: tuple[str, ...] = ()
     package: bool = False
     decorated: bool = False
-    lifted: bool = False
+    decompiled: bool = False
     code: Code | None = None
     names: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True)
-class CarriedFunction:
+class EmbeddedFunction:
     """A function of the artifact: where in the model, how stored, and its node if known.
 
     ``key`` is the digest of what Keras wrote for bytecode, None for a function stored
@@ -204,7 +204,7 @@ class ModelFacts:
     ``metrics`` those given as text; ``arguments`` the Lambda layers whose arguments JSON
     does not bring back; ``adapted`` the layers with a table that they learned;
     ``operations`` what stands in the model's graph and is no layer. ``subclassed`` tells
-    that the file holds the model's class and not its layers; ``doubts`` are sentences of
+    that the file holds the model's class and not its layers; ``warnings`` are sentences of
     what may go wrong.
     """
 
@@ -220,7 +220,7 @@ class ModelFacts:
     adapted: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     subclassed: bool = False
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,13 +228,13 @@ class Probe:
     """Recorded inputs and outputs, or why there are none (``skipped``)."""
 
     inputs: tuple[JSON, ...] = ()
-    given: tuple[JSON, ...] = ()
+    examples: tuple[JSON, ...] = ()
     outputs: tuple[JSON, ...] = ()
     skipped: str | None = None
 
 
 @dataclass(frozen=True)
-class KnownFact:
+class Evidence:
     """How an inferred manifest knows a fact: ``read``, ``inferred`` or ``assumed``, and why."""
 
     subject: str
@@ -245,10 +245,10 @@ class KnownFact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole sidecar. ``origin`` is ``saved`` (live objects), ``file`` or ``inferred``.
+    """A whole sidecar. ``origin`` is ``recorded`` (live objects), ``described`` or ``inferred``.
 
-    ``file`` describes the environment at hand, ``inferred`` what the file tells of the one
-    that saved it; ``known`` says of an inferred fact how it is known. None stands for a fact
+    ``described`` tells of the environment at hand, ``inferred`` what the file tells of the one
+    that saved it; ``evidence`` says of an inferred fact how it is known. None stands for a fact
     that is unknown; ``platform``, ``environment_variables`` and ``distributions`` are unknown
     in an inferred manifest alone.
     """
@@ -263,12 +263,12 @@ class Manifest:
     settings: Settings | None
     environment_variables: dict[str, str] | None
     distributions: tuple[DistributionFacts, ...] | None
-    functions: tuple[CarriedFunction, ...]
+    functions: tuple[EmbeddedFunction, ...]
     nodes: dict[str, Node]
     model: ModelFacts | None
     probe: Probe
     problems: tuple[str, ...] = ()
-    known: tuple[KnownFact, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     version: str = SCHEMA_VERSION
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
@@ -281,8 +281,8 @@ class Manifest:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("version", "warnings"):
             del data[name]
-        if not self.known:
-            del data["known"]
+        if not self.evidence:
+            del data["evidence"]
         data = json.loads(json.dumps(data, default=_plain))
         return {"capsule": self.version, **data}
 
@@ -295,10 +295,10 @@ ALIKE_LIMIT = 20_000
 _DEFINES = ("kind", "source", "futures", "decorated", "distribution")
 
 
-def alike(nodes: dict[str, Node], one: str, other: str) -> bool:
+def same_definition(nodes: dict[str, Node], first: str, second: str) -> bool:
     """Tell whether two nodes define the same: source, values, and all that they reach."""
     seen: set[tuple[str, str]] = set()
-    waiting = [(one, other)]
+    waiting = [(first, second)]
     while waiting:
         pair = waiting.pop()
         if pair in seen or pair[0] == pair[1]:

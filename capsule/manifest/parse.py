@@ -43,7 +43,7 @@ def manifest_from_json(data: JSON) -> Manifest:
     """Return the manifest in a sidecar's JSON *data*, every value checked."""
     top = Reader(data, "")
     version, warnings = _schema_version(top)
-    origin = top.choice("origin", ("saved", "file", "inferred"))
+    origin = top.choice("origin", ("recorded", "described", "inferred"))
     unknown = origin == "inferred"
     distributions = (
         None
@@ -83,14 +83,14 @@ def manifest_from_json(data: JSON) -> Manifest:
         model=top.optional("model", _model),
         probe=_probe(top.object("probe")),
         problems=top.texts("problems"),
-        known=top.objects("known", _known) if "known" in top.names else (),
+        evidence=top.objects("evidence", _evidence) if "evidence" in top.names else (),
         version=version,
         warnings=warnings,
     )
 
 
-def _known(data: Reader) -> model.KnownFact:
-    return model.KnownFact(
+def _evidence(data: Reader) -> model.Evidence:
+    return model.Evidence(
         data.text("subject"),
         data.text("value"),
         data.choice("how", ("read", "inferred", "assumed")),
@@ -260,7 +260,7 @@ def _node(data: Reader, name: str) -> model.Node:
         futures=data.texts("futures", optional=True),
         package=data.flag("package"),
         decorated=data.flag("decorated"),
-        lifted=data.flag("lifted"),
+        decompiled=data.flag("decompiled"),
         code=_code(data.object("code")) if "code" in data.names else None,
         names=data.objects("names", _binding),
     )
@@ -350,8 +350,8 @@ def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _function(data: Reader) -> model.CarriedFunction:
-    return model.CarriedFunction(
+def _function(data: Reader) -> model.EmbeddedFunction:
+    return model.EmbeddedFunction(
         where=data.texts("where"),
         role=data.text("role"),
         name=data.text("name"),
@@ -387,7 +387,7 @@ def _model(data: Reader) -> model.ModelFacts:
         adapted=data.texts("adapted"),
         operations=data.texts("operations"),
         subclassed=data.flag("subclassed"),
-        doubts=data.texts("doubts"),
+        warnings=data.texts("warnings"),
     )
 
 
@@ -412,7 +412,7 @@ def _probe(data: Reader) -> model.Probe:
 
     return model.Probe(
         inputs=data.objects("inputs", made),
-        given=data.objects("given", kept),
+        examples=data.objects("examples", kept),
         outputs=data.objects("outputs", kept),
         skipped=data.optional_text("skipped"),
     )

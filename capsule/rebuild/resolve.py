@@ -22,7 +22,7 @@ from capsule.guest import values
 from capsule.inspection import Inspection
 from capsule.keras_compat.releases import Release, release_of
 from capsule.keras_compat.untranslatable import Untranslatable
-from capsule.manifest import DistributionFacts, KnownFact, Manifest, PythonFacts
+from capsule.manifest import DistributionFacts, Evidence, Manifest, PythonFacts
 from capsule.rebuild.backends import Uv
 from capsule.rebuild.cache import cache_folder
 from capsule.rebuild.locks import lock_path, read_hashes, write_lock
@@ -164,8 +164,8 @@ def _as_of_release(
     installed = tuple(
         DistributionFacts(name, version) for name, version in sorted(pins.versions.items())
     )
-    chosen = KnownFact("python", python.version, "assumed", "the best that was found here")
-    manifest = replace(manifest, distributions=installed, known=(*manifest.known, chosen))
+    chosen = Evidence("python", python.version, "assumed", "the best that was found here")
+    manifest = replace(manifest, distributions=installed, evidence=(*manifest.evidence, chosen))
     bindings = (binding for node in manifest.nodes.values() for binding in node.names)
     missing = {binding.name for binding in bindings if binding.missing}
     missing |= set(inspection.classes) - {function.name for function in manifest.functions}

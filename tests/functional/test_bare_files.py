@@ -234,7 +234,7 @@ def test_what_was_inferred_is_written_only_when_asked_and_promises_nothing(
     data = json.loads(side.read_text())
     side.unlink()
     assert data["origin"] == "inferred"
-    known = {one["subject"]: one["how"] for one in data["known"]}
+    known = {one["subject"]: one["how"] for one in data["evidence"]}
     assert known["keras"] == "read"
     assert known["python"] == "inferred"
     assert known["environment"] == "assumed"

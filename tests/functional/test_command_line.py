@@ -350,7 +350,7 @@ def test_an_existing_model_is_described_by_the_environment_here(
     assert keras3.capsule("save", str(model)).returncode == 0
     assert model.read_bytes() == before
     data = json.loads(sidecar(model).read_text())
-    assert data["origin"] == "file"
+    assert data["origin"] == "described"
     assert "read from the file" in data["problems"][0]
     assert data["functions"][0]["code_sha256"]
     done = keras3.capsule("verify", str(model), "--json")

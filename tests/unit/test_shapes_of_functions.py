@@ -192,7 +192,7 @@ def test_it_comes_back_and_computes_the_same(shape: str) -> None:
 def test_what_was_eval_ed_is_lifted_and_says_so() -> None:
     name, nodes = captured(eval("lambda x: x * 4 + RATE"))
     node = nodes[name]
-    assert node["lifted"]
+    assert node["decompiled"]
     assert node["source"] == "lambda x: x * 4 + RATE"
     assert "no source text exists" in node["reason"]
     node["code"] = None  # another Python has no use for it

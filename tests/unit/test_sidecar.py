@@ -175,7 +175,7 @@ HOSTILE = {
         {"m": {"kind": "function", "names": [{"name": "x; import os", "how": "closure"}]}},
         {"m": {"kind": "function", "names": [{"name": "x", "how": "global", "value": DEEP}]}},
     ],
-    "probe.given": [[{"shape": [1], "dtype": "float32"}]],
+    "probe.examples": [[{"shape": [1], "dtype": "float32"}]],
     "probe.inputs": [[{"shape": [-1], "dtype": "float32"}], [{"shape": [2], "dtype": "O; x"}]],
 }
 

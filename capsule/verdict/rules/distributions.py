@@ -51,7 +51,7 @@ def _removed(case: Case, version: str) -> set[str]:
         for function in case.reaches.functions()
         for binding in case.manifest.nodes[function].names
         if binding.to == "numpy"
-        for attribute in binding.taken
+        for attribute in binding.members
         if removed_from_numpy(attribute, version)
     }
 

@@ -14,13 +14,13 @@ from capsule.verdict.finding import Finding
 
 def described(subject: Subject) -> Iterator[Finding]:
     """A sidecar made for a file that existed: nobody saw the model saved."""
-    if subject.manifest.origin == "file":
+    if subject.manifest.origin == "described":
         yield codes.DESCRIBED(subject.manifest.artifact.name, ("model",))
 
 
 def save_warnings(subject: Subject) -> Iterator[Finding]:
     """What may go wrong though nothing shows it."""
-    for warning in subject.manifest.model.doubts if subject.manifest.model else ():
+    for warning in subject.manifest.model.warnings if subject.manifest.model else ():
         yield codes.SAVE_WARNING(subject.manifest.artifact.name, ("model",), warning=warning)
 
 

@@ -35,7 +35,7 @@ PURE = Saved(sidecar(), environment())
 NAME_MISSING = model_using(binding("scale", missing=True))
 OTHER_NUMPY = Saved(sidecar(TANH, nodes=NUMPY), environment(numpy="2.5.0"))
 NO_WEIGHTS = model_with(unbuilt=["dense"])
-DOUBT = model_with(doubts=["scale was moved by hand"])
+DOUBT = model_with(warnings=["scale was moved by hand"])
 NO_MODULE = model_using(binding("mine", to="mine"), mine=module("local"))
 COROUTINE = archive_with(coroutine, at=environment_here(python="3.6.15"))
 # Two findings decide on keras, a fatal one and a warning.

@@ -148,7 +148,7 @@ def test_the_names_that_the_loader_of_each_keras_has(
     [
         (model_with(), []),
         (model_with(unbuilt=["dense"]), ["unbuilt"]),
-        (model_with(doubts=["scale was moved by hand"]), ["save-warning"]),
+        (model_with(warnings=["scale was moved by hand"]), ["save-warning"]),
         (model_with(losses=["mse"]), ["loss-alias"]),
         # That Keras loses names is why capsule is there: nobody needs to hear it at each save.
         (model_using(binding("np", to="numpy"), **NUMPY), []),
