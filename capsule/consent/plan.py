@@ -116,7 +116,7 @@ class Consent:
     """Everything that loading would run, and whether that was allowed."""
 
     functions: tuple[PlannedFunction, ...]
-    given: bool
+    allowed: bool
     builds: bool = False
     """Whether other code may run as well: of source distributions, and of what comes from
     elsewhere than the index. Trust in functions does not extend to that."""
@@ -132,7 +132,7 @@ class Consent:
 
     def require(self, artifact: str) -> None:
         """Raise ConsentError, listing each function, unless consent was given."""
-        if self.given:
+        if self.allowed:
             return
         first = f"loading {artifact} would run {len(self.functions)} function(s) of it:"
         if not self.functions:
@@ -224,7 +224,7 @@ def make_plan(
     foreign = artifact.foreign(_classes(planned, nodes))
     named = bool(planned) and all(p.digest in trust.digests for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
-    allowed = not trust.safe_mode
+    everything = not trust.safe_mode
     return Plan(
         keras=keras or (manifest.keras.module if manifest.keras else "keras"),
         format=artifact.format,
@@ -232,7 +232,7 @@ def make_plan(
         judged=artifact.judged,
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
-        consent=Consent(tuple(planned), named or allowed, allowed, foreign),
+        consent=Consent(tuple(planned), named or everything, everything, foreign),
         build=None if build is None else build.to_json(),
     )
 

@@ -39,18 +39,18 @@ def metadata_folders(paths: Iterable[str]) -> dict[str, Path]:
 
 def read_distributions(paths: Iterable[str]) -> tuple[DistributionFacts, ...]:
     """Return what is installed in *paths* with requirements and origin, sorted by name."""
-    found: dict[str, DistributionFacts] = {}
+    distributions: dict[str, DistributionFacts] = {}
     for name, version, folder in _entries(paths):
-        if name not in found:
+        if name not in distributions:
             distribution = _metadata(folder)
-            found[name] = DistributionFacts(
+            distributions[name] = DistributionFacts(
                 name=name,
                 version=version,
                 requires=tuple(sorted(distribution.requires or ())),
                 direct_url=redact(_json(distribution.read_text("direct_url.json"))),
                 installer=(distribution.read_text("INSTALLER") or "").strip() or None,
             )
-    return tuple(found[name] for name in sorted(found))
+    return tuple(distributions[name] for name in sorted(distributions))
 
 
 def _entries(paths: Iterable[str]) -> Iterator[tuple[str, str, Path]]:
@@ -63,9 +63,9 @@ def _entries(paths: Iterable[str]) -> Iterator[tuple[str, str, Path]]:
             stem, ending = os.path.splitext(entry)
             # A name that begins with ~ is what an interrupted pip left behind.
             if ending in (".dist-info", ".egg-info") and not entry.startswith("~"):
-                told = _parse(stem, Path(path, entry))
-                if told is not None:
-                    yield told
+                parsed = _parse(stem, Path(path, entry))
+                if parsed is not None:
+                    yield parsed
 
 
 def _parse(stem: str, folder: Path) -> tuple[str, str, Path] | None:
@@ -117,5 +117,5 @@ def redact(direct_url: Any) -> Any:
         port = f":{parts.port}" if parts.port else ""
         url = urlunsplit((parts.scheme, f"{user}{parts.hostname or ''}{port}", parts.path, "", ""))
     wanted = ("vcs_info", "archive_info", "dir_info", "subdirectory")
-    kept = {k: v for k, v in direct_url.items() if k in wanted}
-    return {"url": url, **kept}
+    rest = {k: v for k, v in direct_url.items() if k in wanted}
+    return {"url": url, **rest}

@@ -29,9 +29,9 @@ def narrowed(
         if both != left:
             evidence.append(f"{function.label}: {', '.join(function.evidence)}")
         left = both
-    known = written_on(keras, backend)
-    if known is not None:
-        (low, high), why = known
+    written = written_on(keras, backend)
+    if written is not None:
+        (low, high), why = written
         between = {version for version in VERSIONS if _key(low) <= _key(version) <= _key(high)}
         if left & between:
             if left & between != left:

@@ -194,8 +194,8 @@ _VERSION = re.compile(
 
 def _numbers(version: str | None) -> tuple[int, ...] | None:
     # The whole of it: what stands behind a version would go to an installer.
-    found = _VERSION.fullmatch(version or "")
-    return None if found is None else tuple(int(part or 0) for part in found.groups())
+    match = _VERSION.fullmatch(version or "")
+    return None if match is None else tuple(int(part or 0) for part in match.groups())
 
 
 def _key(version: str) -> tuple[int, ...]:

@@ -40,11 +40,11 @@ def _here(verdict: Verdict) -> str:
     environment, keras = verdict.environment, verdict.manifest.keras
     parts = [f"Python {environment.python.version}"]
     installed = environment.distributions
-    found = keras_provider(installed, keras.module if keras else "keras")
-    parts.append(f"Keras {found[1]}" if found else "no Keras")
+    provider = keras_provider(installed, keras.module if keras else "keras")
+    parts.append(f"Keras {provider.version}" if provider else "no Keras")
     backend = backend_provider(installed, (keras and keras.backend) or "tensorflow")
     if backend:
-        parts.append(f"{backend[0]} {backend[1]}")
+        parts.append(str(backend))
     return ", ".join(parts)
 
 

@@ -120,7 +120,7 @@ def test_a_module_finds_no_module_that_only_another_function_brought() -> None:
 def test_trust_lifts_none_of_keras_own_guards() -> None:
     trusted = digest(plan_of(artifact(), manifest()))
     plan = plan_of(artifact(), manifest(), Trust.of(True, [trusted]))
-    assert plan.consent.given
+    assert plan.consent.allowed
     assert plan.to_json()["safe_mode"] is True
     assert plan_of(artifact(), manifest(), Trust(safe_mode=False)).to_json()["safe_mode"] is False
 

@@ -93,7 +93,7 @@ def test_trust_does_not_outlive_a_change_of_anything_reached(nodes: Any) -> None
 
 def test_trust_is_no_consent_where_there_is_nothing_to_trust() -> None:
     none = artifact({"class_name": "Dense", "config": {"name": "d"}})
-    assert not plan_of(none, manifest(), Trust.of(True, ["sha256:any"])).consent.given
+    assert not plan_of(none, manifest(), Trust.of(True, ["sha256:any"])).consent.allowed
 
 
 def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
@@ -101,7 +101,7 @@ def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
     whole = artifact(layer("lambda", function=KERAS3), other)
     trusted = digest(plan_of(artifact(), manifest()))
     plan = plan_of(whole, manifest(), Trust.of(True, [trusted]))
-    assert not plan.consent.given
+    assert not plan.consent.allowed
     with pytest.raises(ConsentError, match=r"subprocess\.Popen"):
         plan.consent.require("m.keras")
 
@@ -143,7 +143,7 @@ def test_a_function_that_the_sidecar_hides_is_listed_all_the_same() -> None:
     trusted = digest(plan_of(artifact(), manifest()))
     plan = plan_of(hidden, manifest(), Trust.of(True, [trusted]))
     assert len(plan.consent.functions) == 2
-    assert not plan.consent.given
+    assert not plan.consent.allowed
 
 
 def test_a_swapped_sidecar_defines_nothing() -> None:

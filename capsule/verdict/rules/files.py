@@ -66,8 +66,8 @@ def _older(case: Case) -> bool:
     if case.keras is None or not case.keras.third:
         return False
     keras = case.manifest.keras
-    known = keras.version if keras is not None else case.description.artifact.keras_version
-    return known is None or not known.startswith("3.")
+    version = keras.version if keras is not None else case.description.artifact.keras_version
+    return version is None or not version.startswith("3.")
 
 
 OF_SUBJECT: tuple[SubjectRule, ...] = (described, weights_only, save_warnings, no_probe)

@@ -107,8 +107,8 @@ def unread(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_empty(node: Node) -> bool:
-    made = node.kind in ("lambda", "function") and node.origin != "reference"
-    return made and node.source is None and node.code is None
+    defined = node.kind in ("lambda", "function") and node.origin != "reference"
+    return defined and node.source is None and node.code is None
 
 
 def module_opaque(subject: Subject) -> Iterator[Finding]:
@@ -171,7 +171,7 @@ def outside(subject: Subject) -> Iterator[Finding]:
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             ways = _OUTSIDE.get(binding.to or "", ())
-            used = [taken for taken in binding.members if taken.split(".")[0] in ways]
+            used = [chain for chain in binding.members if chain.split(".")[0] in ways]
             if used:
                 yield codes.OUTSIDE(
                     binding.name,

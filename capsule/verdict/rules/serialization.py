@@ -80,8 +80,8 @@ def _by_name(subject: Subject, function: EmbeddedFunction, node: Node | None) ->
     if is_of_keras(function.module):
         return None
     if subject.inferred and node is None:
-        found = supplied(function.name, subject.custom.names)
-        return None if found or function.name in KERAS_NAMES else codes.BY_NAME_UNKNOWN
+        there = supplied(function.name, subject.custom.names) or function.name in KERAS_NAMES
+        return None if there else codes.BY_NAME_UNKNOWN
     if node is not None and node.origin == "reference" and function.name in KERAS_NAMES:
         return None
     return codes.BY_NAME_ONLY
