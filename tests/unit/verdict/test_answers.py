@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capsule.verdict import QUESTIONS
-from tests.unit.verdict.files import archive_of, archive_with, by_name, coroutine
+from tests.unit.verdict.files import archive_of, archive_with, by_name, coroutine, scale
 from tests.unit.verdict.models import (
     NO_SOURCE,
     NUMPY,
@@ -98,3 +98,32 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
 ) -> None:
     verdict = situation.verdict(tmp_path / "model")
     assert (verdict.status() if required is None else verdict.status(required)) == status
+
+
+@pytest.mark.parametrize(
+    ("situation", "code", "text"),
+    [
+        (archive_of(), "never-captured", "capsule replay model.keras --unsafe"),
+        (
+            archive_with(coroutine, at=environment_here(python="3.6.15")),
+            "not-lifted",
+            "capsule replay model.keras --unsafe",
+        ),
+        (archive_of(by_name("Mine>distance")), "by-name", "registered as Mine>distance"),
+        (archive_of(by_name("Mine>distance")), "by-name", 'custom_objects={"distance": …}'),
+        (archive_with(lambda x: x * scale), "name-missing", 'bind={"scale": …}'),
+        (model_with(custom=["m:Scale"]), "custom-class", "custom_objects={'Scale': Scale}"),
+        (Saved(sidecar(), environment(keras=None)), "keras-missing", "install keras"),
+        (
+            Saved(sidecar(TANH, nodes=NUMPY), environment(numpy=None)),
+            "distribution-missing",
+            "install numpy==2.4.6",
+        ),
+    ],
+)
+def test_a_finding_says_what_to_type(
+    situation: Situation, code: str, text: str, tmp_path: Path
+) -> None:
+    verdict = situation.verdict(tmp_path / "model")
+    (finding,) = (finding for finding in verdict.findings if finding.code == code)
+    assert text in finding.sentence

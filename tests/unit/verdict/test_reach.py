@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verdict.files import archive_of, archive_with, by_name, scale
+from tests.unit.verdict.files import archive_of, archive_with, archive_with_code, by_name, scale
 from tests.unit.verdict.models import (
     NUMPY,
     OTHER_PYTHON,
@@ -25,6 +25,7 @@ from tests.unit.verdict.situations import (
     Situation,
     binding,
     environment,
+    environment_here,
     function,
     module,
     node,
@@ -264,6 +265,13 @@ RULES = [
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
     ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam"]),
     ("a function in a bare file", archive_of(by_name("distance")), "by-name", ["lam"]),
+    ("code in a bare file", archive_with_code(b"no code", environment_here()), "unread", ["lam"]),
+    (
+        "a bare file without a Keras",
+        archive_of(at=environment_here(keras=None)),
+        "keras-missing",
+        [],
+    ),
     ("a bare file itself", archive_of(), "never-captured", []),
 ]
 
