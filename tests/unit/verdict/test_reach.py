@@ -206,6 +206,13 @@ RULES = [
         "backend-missing",
         ["tensorflow"],
     ),
+    ("a SavedModel", Saved(sidecar(artifact=SERVED), environment()), "served", ["keras"]),
+    (
+        "a SavedModel in another TensorFlow",
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu="2.20.0")),
+        "backend-version",
+        ["tensorflow"],
+    ),
     (
         "a setting",
         Saved(sidecar(), environment(settings={"floatx": "float64"})),
