@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from capsule.bytecode.code import Code, Instruction, adapt
-from capsule.bytecode.decompile import Lifted, lift
+from capsule.bytecode.decompile import Decompilation, decompile_code
 from capsule.bytecode.walk import Import, Uses, names_used
 
-__all__ = ["Code", "Import", "Instruction", "Lifted", "Uses", "adapt", "lift", "names_used"]
+__all__ = [
+    "Code",
+    "Decompilation",
+    "Import",
+    "Instruction",
+    "Uses",
+    "adapt",
+    "decompile_code",
+    "names_used",
+]

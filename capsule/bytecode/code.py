@@ -16,7 +16,7 @@ from capsule.bytecode.instructions import Instruction, Undecodable, decoded
 from capsule.bytecode.opcodes import Table, table_of
 from capsule.bytecode.unmarshal import Raw
 
-__all__ = ["Code", "Instruction", "Undecodable", "adapt", "as_written_by"]
+__all__ = ["Code", "Instruction", "Undecodable", "adapt", "decode_code"]
 
 _HAS_DOCSTRING = 0x4000000
 _COMPREHENSIONS = ("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
@@ -60,7 +60,7 @@ class Code:
         return first if version < (3, 14) or self.flags & _HAS_DOCSTRING else None
 
 
-def as_written_by(raw: Raw, python: str) -> Code:
+def decode_code(raw: Raw, python: str) -> Code:
     """Return *raw* with its instructions read as those of the given minor version.
 
     Raises Undecodable where that Python can't have written them.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from capsule.bytecode.code import Code, Undecodable, as_written_by
-from capsule.bytecode.decompile import Lifted, function_in, lift
+from capsule.bytecode.code import Code, Undecodable, decode_code
+from capsule.bytecode.decompile import Decompilation, decompile_code, parse_function
 from capsule.bytecode.equivalence import Unknown, difference, makes_sense
 from capsule.bytecode.lines import covered
 from capsule.bytecode.opcodes import FAMILIES, table_of
@@ -21,17 +21,17 @@ _DOCUMENTED = ("3.4", "3.5")  # of these no interpreter told its instructions
 
 
 @dataclass(frozen=True)
-class Written:
+class Detection:
     """Code as each Python that may have written it has it, the oldest first.
 
-    ``lifted`` is its source by the first of them that tells one; ``evidence`` says what
-    ruled the others out; ``damaged`` what was put right before reading, None if nothing.
+    ``decompilation`` is its source by the first of them that tells one; ``evidence`` says what
+    ruled the others out; ``damage`` what was put right before reading, None if nothing.
     """
 
     codes: dict[str, Code]
-    lifted: Lifted
+    decompilation: Decompilation
     evidence: tuple[str, ...]
-    damaged: str | None = None
+    damage: str | None = None
 
     @property
     def pythons(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class _Candidates:
     troubles: dict[str, str] = field(default_factory=dict)
 
 
-def who_wrote(data: bytes) -> Written:
+def detect_python_versions(data: bytes) -> Detection:
     """Return what *data* is as code, and which Pythons can have written it.
 
     Code that Keras damaged on Windows is put right where that is possible in one way only.
@@ -64,7 +64,9 @@ def who_wrote(data: bytes) -> Written:
         return _told(raws[0], found, None)
     for raw in raws:
         _try(raw, found, any_lines=True)
-    if found.codes and any(lift(code).text is not None for code in found.codes.values()):
+    if found.codes and any(
+        decompile_code(code).source is not None for code in found.codes.values()
+    ):
         return _told(raws[0], found, None)
     found.codes.clear()
     repaired = _repaired(data, raws)
@@ -82,7 +84,7 @@ def who_wrote(data: bytes) -> Written:
 def _try(raw: Raw, found: _Candidates, *, any_lines: bool = False) -> None:
     for python in FAMILIES[raw.layout]:
         try:
-            code = as_written_by(raw, python)
+            code = decode_code(raw, python)
         except Undecodable as error:
             found.troubles[python] = str(error)
             continue
@@ -98,7 +100,7 @@ def _lines_fit(raw: Raw, python: str) -> bool:
     return covered(raw, version) and all(_lines_fit(inner, python) for inner in raw.nested)
 
 
-def _told(raw: Raw, found: _Candidates, damaged: str | None) -> Written:
+def _told(raw: Raw, found: _Candidates, damage: str | None) -> Detection:
     evidence = [f"bytecode layout {raw.layout}"]
     codes, lifted = _arity(found)
     if len(codes) < len(FAMILIES[raw.layout]):
@@ -113,18 +115,18 @@ def _told(raw: Raw, found: _Candidates, damaged: str | None) -> Written:
         ]
     if all(python in _DOCUMENTED for python in codes):
         evidence.append("instructions of 3.4 and 3.5 by their documentation")
-    return Written(codes, lifted, tuple(evidence), damaged)
+    return Detection(codes, lifted, tuple(evidence), damage)
 
 
-def _arity(found: _Candidates) -> tuple[dict[str, Code], Lifted]:
+def _arity(found: _Candidates) -> tuple[dict[str, Code], Decompilation]:
     """Return the Pythons whose instructions make sense together, and the source by the first."""
     sensible = {python for python, code in found.codes.items() if makes_sense(code)}
     for python in list(found.codes):
         if sensible and python not in sensible:
             del found.codes[python]
             found.troubles[python] = "its instructions take more from the stack than there is"
-    lifts = {python: lift(code) for python, code in found.codes.items()}
-    sound = {python for python, one in lifts.items() if one.text is not None}
+    lifts = {python: decompile_code(code) for python, code in found.codes.items()}
+    sound = {python for python, one in lifts.items() if one.source is not None}
     if {"3.6", "3.7"} <= set(found.codes) and _calls_as_3_6(lifts["3.7"], found.codes["3.7"]):
         del found.codes["3.7"]
         found.troubles["3.7"] = "it calls methods otherwise"
@@ -132,28 +134,36 @@ def _arity(found: _Candidates) -> tuple[dict[str, Code], Lifted]:
     return found.codes, _looked_over(found.codes[best], lifts[best])
 
 
-def _looked_over(code: Code, lifted: Lifted) -> Lifted:
+def _looked_over(code: Code, lifted: Decompilation) -> Decompilation:
     """Return *lifted*, unless followed side by side with its code it computes otherwise."""
-    if lifted.text is None:
+    if lifted.source is None:
         return lifted
     try:
-        told = difference(code, lifted.text)
+        told = difference(code, lifted.source)
     except Unknown as error:
         # Lifting has rules of its own for what is not followed; not for what stands twice.
-        return lifted if not lifted.doubtful else Lifted(None, f"{error}, and it says it twice")
-    return lifted if told is None else Lifted(None, f"its source would compute otherwise ({told})")
+        return (
+            lifted
+            if not lifted.duplicates
+            else Decompilation(None, f"{error}, and it says it twice")
+        )
+    return (
+        lifted
+        if told is None
+        else Decompilation(None, f"its source would compute otherwise ({told})")
+    )
 
 
-def _calls_as_3_6(lifted: Lifted, code: Code) -> bool:
+def _calls_as_3_6(lifted: Decompilation, code: Code) -> bool:
     """Tell whether a method is called with positional arguments by no LOAD_METHOD, as 3.7 does."""
-    if lifted.text is None:
+    if lifted.source is None:
         return False
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and not node.keywords
         and not any(isinstance(argument, ast.Starred) for argument in node.args)
-        for node in ast.walk(function_in(lifted.text) or ast.Pass())
+        for node in ast.walk(parse_function(lifted.source) or ast.Pass())
     ) and not _uses(code, "LOAD_METHOD")
 
 
@@ -174,6 +184,6 @@ def _repaired(data: bytes, raws: list[Raw]) -> tuple[Raw, int] | None:
         for raw in again:
             check = _Candidates()
             _try(raw, check)
-            if any(lift(code).text is not None for code in check.codes.values()):
+            if any(decompile_code(code).source is not None for code in check.codes.values()):
                 readable[mended] = (raw, count)
     return next(iter(readable.values())) if len(readable) == 1 else None

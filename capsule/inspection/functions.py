@@ -10,7 +10,7 @@ from typing import Any
 from capsule.artifact.embedded import Carried, carried_functions, objects
 from capsule.artifact.files import Artifact, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
-from capsule.bytecode.python_versions import Written, who_wrote
+from capsule.bytecode.python_versions import Detection, detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.guest.digest import code_bytes
 from capsule.inspection.model import FunctionRead, Inspection, is_object
@@ -120,7 +120,7 @@ def _function(
         "closure": found.closure,
     }
     try:
-        written = who_wrote(code_bytes(found.code))
+        written = detect_python_versions(code_bytes(found.code))
     except (MarshalError, ValueError) as error:
         read = FunctionRead(
             name=found.name, kind="lambda", unread=str(error)[:400], **held, **place
@@ -133,8 +133,8 @@ def _function(
     return read
 
 
-def _described(written: Written, found: Carried) -> dict[str, Any]:
-    code, lifted = written.code, written.lifted
+def _described(written: Detection, found: Carried) -> dict[str, Any]:
+    code, lifted = written.code, written.decompilation
     uses = names_used(code)
     names = {name: tuple(sorted(chains)) for name, chains in sorted(uses.globals.items())}
     unknown = [n for n in names if n not in ALIASES and not hasattr(builtins, n) and n != code.name]
@@ -153,13 +153,13 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
         "imports": tuple(sorted({one.module for one in uses.imports})),
         "missing": (*unknown, *bare),
         "constants": tuple(_constants(code)),
-        "source": lifted.text,
-        "stopped": lifted.stopped,
+        "source": lifted.source,
+        "stopped": lifted.reason,
         "docstring": code.docstring,
         "line": code.first_line,
         "arguments": code.argument_count,
-        "damaged": written.damaged,
-        "fears": tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
+        "damaged": written.damage,
+        "fears": tuple(dict.fromkeys(of_code(code, uses, lifted.source))),
     }
 
 

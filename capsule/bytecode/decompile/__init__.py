@@ -6,7 +6,7 @@ the ways between them, `functions` makes the text and looks it over.
 
 from __future__ import annotations
 
-from capsule.bytecode.decompile.functions import Lifted, function_in, lift
+from capsule.bytecode.decompile.functions import Decompilation, decompile_code, parse_function
 from capsule.bytecode.decompile.stack_machine import CLASSIC_DIVISION
 
-__all__ = ["CLASSIC_DIVISION", "Lifted", "function_in", "lift"]
+__all__ = ["CLASSIC_DIVISION", "Decompilation", "decompile_code", "parse_function"]

@@ -26,19 +26,19 @@ _CLEANING = (
 
 
 @dataclass(frozen=True)
-class Lifted:
+class Decompilation:
     """The source of a function, or why there is none, and where lifting stopped.
 
-    ``doubtful``: it says twice what the instructions do once, and must be compared with them.
+    ``duplicates``: it says twice what the instructions do once, and must be compared with them.
     """
 
-    text: str | None
-    stopped: str | None = None
+    source: str | None
+    reason: str | None = None
     instruction: Instruction | None = None
-    doubtful: bool = False
+    duplicates: bool = False
 
 
-def lift(code: Code) -> Lifted:
+def decompile_code(code: Code) -> Decompilation:
     """Return the source of *code*: a lambda, or a def with its body."""
     try:
         if code.name == "<lambda>":
@@ -46,20 +46,20 @@ def lift(code: Code) -> Lifted:
         else:
             tree = statement_of(Made(code))
         tree = Settled().visit(tree)
-        doubtful = _look_over(tree)
+        duplicates = _look_over(tree)
         text = ast.unparse(ast.fix_missing_locations(tree))
-        if function_in(text) is None:
+        if parse_function(text) is None:
             raise Stopped("its source would be no function")
     except Stopped as stopped:
-        return Lifted(None, str(stopped), stopped.instruction)
+        return Decompilation(None, str(stopped), stopped.instruction)
     except (RecursionError, MemoryError):
-        return Lifted(None, "nested deeper than can be followed")
+        return Decompilation(None, "nested deeper than can be followed")
     except (SyntaxError, ValueError) as error:
-        return Lifted(None, f"its source would be no Python ({error})")
-    return Lifted(text, doubtful=doubtful)
+        return Decompilation(None, f"its source would be no Python ({error})")
+    return Decompilation(text, duplicates=duplicates)
 
 
-def function_in(text: str) -> ast.Lambda | ast.FunctionDef | None:
+def parse_function(text: str) -> ast.Lambda | ast.FunctionDef | None:
     """Return the one function that *text* is, read and not compiled; None if it is none.
 
     Raises SyntaxError or ValueError where it is no Python.

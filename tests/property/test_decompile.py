@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsule.bytecode import adapt, lift
+from capsule.bytecode import adapt, decompile_code
 from capsule.capture.source import compiles_to
 
 RATE = 3
@@ -32,7 +32,7 @@ expressions = st.recursive(
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 def test_what_is_lifted_is_the_same_code(expression: str, x: int) -> None:
     function = eval(f"lambda x, k=2: {expression}")
-    text = lift(adapt(function.__code__)).text
+    text = decompile_code(adapt(function.__code__)).source
     if text is None or not compiles_to(text, function.__code__):
         return  # unknown is an answer: the bytecode is kept then
     again = eval(text.replace("lambda x, k:", "lambda x, k=2:"))
@@ -51,6 +51,6 @@ def test_what_is_lifted_is_the_same_code(expression: str, x: int) -> None:
 )
 def test_what_people_write_in_a_lambda_is_lifted(expression: str) -> None:
     code = eval(f"lambda x, k: {expression}").__code__
-    text = lift(adapt(code)).text
+    text = decompile_code(adapt(code)).source
     assert text is not None
     assert compiles_to(text, code)

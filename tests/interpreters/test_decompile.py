@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from capsule.bytecode import Code, lift
-from capsule.bytecode.code import as_written_by
+from capsule.bytecode import Code, decompile_code
+from capsule.bytecode.code import decode_code
 from capsule.bytecode.equivalence import Unknown, difference, same_steps
-from capsule.bytecode.python_versions import who_wrote
+from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import read_code
 from tests.interpreters.finding import interpreter
 from tests.interpreters.samples import SOURCES
@@ -28,7 +28,7 @@ NOT_LIFTED = {
     "a division in place": ("2.7",),
     "nested deeper than can be followed": ("3.8", "3.9"),
 }
-# Lifted to the same meaning by other instructions, where the compiler copied or shared an end.
+# Decompiled to the same meaning by other instructions, where the compiler copied or shared an end.
 WRITTEN_OTHERWISE = 0.05
 
 
@@ -69,7 +69,7 @@ def written(ask: Ask, minor: str) -> list[tuple[str, list[str], bytes]]:
 
 def code_of(data: bytes, minor: str) -> Code:
     (raw,) = read_code(data)
-    return as_written_by(raw, minor)
+    return decode_code(raw, minor)
 
 
 def test_the_python_that_wrote_it_is_in_the_range(
@@ -77,7 +77,7 @@ def test_the_python_that_wrote_it_is_in_the_range(
 ) -> None:
     assert len(written) > 180
     for text, _, data in written:
-        assert minor in who_wrote(data).pythons, text
+        assert minor in detect_python_versions(data).pythons, text
 
 
 def test_what_people_write_is_lifted_and_compiles_to_the_same_instructions(
@@ -86,19 +86,19 @@ def test_what_people_write_is_lifted_and_compiles_to_the_same_instructions(
     otherwise = []
     for text, free, data in written:
         code = code_of(data, minor)
-        lifted = lift(code)
-        if lifted.text is None:
+        lifted = decompile_code(code)
+        if lifted.source is None:
             assert any(
-                told in str(lifted.stopped) and minor in pythons
+                told in str(lifted.reason) and minor in pythons
                 for told, pythons in NOT_LIFTED.items()
-            ), f"{text}: {lifted.stopped}"
+            ), f"{text}: {lifted.reason}"
             continue
-        (again,) = ask([(lifted.text, free)])
-        assert again is not None, f"{text} was lifted to what is no syntax: {lifted.text}"
+        (again,) = ask([(lifted.source, free)])
+        assert again is not None, f"{text} was lifted to what is no syntax: {lifted.source}"
         told = same_steps(code, code_of(again, minor))
         if told is not None:
-            otherwise.append((text, lifted.text, told))
-            assert difference(code, lifted.text) is None, text
+            otherwise.append((text, lifted.source, told))
+            assert difference(code, lifted.source) is None, text
     assert len(otherwise) <= WRITTEN_OTHERWISE * len(written), otherwise
 
 
@@ -107,11 +107,11 @@ def test_both_forms_compute_the_same_when_followed_step_by_step(
 ) -> None:
     followed = 0
     for text, _, data in written:
-        found = who_wrote(data)
-        if found.lifted.text is None:
+        found = detect_python_versions(data)
+        if found.decompilation.source is None:
             continue
         code = code_of(data, minor)
-        own = lift(code).text
+        own = decompile_code(code).source
         assert own is not None
         try:
             told = difference(code, own)
