@@ -19,7 +19,7 @@ from capsule.bytecode.unmarshal import Raw
 __all__ = ["Code", "Instruction", "Undecodable", "adapt", "decode_code"]
 
 _HAS_DOCSTRING = 0x4000000
-_COMPREHENSIONS = ("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,22 @@ class Code:
     guarded: tuple[tuple[int, int, int], ...] = ()
 
     @property
+    def version(self) -> tuple[int, int]:
+        """The minor version, to be compared: ``(3, 11)``."""
+        major, minor = self.python.split(".")
+        return int(major), int(minor)
+
+    @property
+    def is_lambda(self) -> bool:
+        """Whether it is the code of a lambda expression."""
+        return self.name == "<lambda>"
+
+    @property
+    def is_comprehension(self) -> bool:
+        """Whether it is the code of a comprehension, which runs with what it stands in."""
+        return self.name in _COMPREHENSIONS
+
+    @property
     def nested(self) -> tuple[Code, ...]:
         """The code of what is defined inside: lambdas, comprehensions, inner functions."""
         return tuple(constant for constant in self.constants if isinstance(constant, Code))
@@ -54,10 +70,9 @@ class Code:
     def docstring(self) -> str | None:
         """The text that documents the function, if it has one."""
         first = self.constants[0] if self.constants else None
-        version = tuple(int(part) for part in self.python.split("."))
-        if self.name in _COMPREHENSIONS or not isinstance(first, str):
+        if self.is_lambda or self.is_comprehension or not isinstance(first, str):
             return None
-        return first if version < (3, 14) or self.flags & _HAS_DOCSTRING else None
+        return first if self.version < (3, 14) or self.flags & _HAS_DOCSTRING else None
 
 
 def decode_code(raw: Raw, python: str) -> Code:

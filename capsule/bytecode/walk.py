@@ -12,7 +12,6 @@ _FREE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF", "LOAD_CLOSU
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORE = {"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL", "STORE_FAST_LOAD_FAST"}
 _LOCAL = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"}
-_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 
 @dataclass
@@ -65,7 +64,7 @@ def names_used(code: Code, *, nested: bool = True) -> Uses:
         elif instruction.name in _LOCAL and name in bound:
             bound[name].attributes.update(_chain(stream, index + 1))
     for inner in code.nested:
-        if nested or inner.name in _COMPREHENSIONS:
+        if nested or inner.is_comprehension:
             uses.add(names_used(inner), code.free)
     return uses
 
