@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from capsule.bytecode.unmarshal import Raw
+from capsule.bytecode.unmarshal import RawCode
 
 Line = Callable[[int], "int | None"]
 
 
-def lines_of(raw: Raw, version: tuple[int, int]) -> Line:
+def read_lines(raw: RawCode, version: tuple[int, int]) -> Line:
     """Return what tells the line of a byte offset: None for what has none, or isn't known."""
     if version >= (3, 11):
         starts = list(_locations(raw.lines, raw.first_line))
@@ -86,7 +86,7 @@ def _variable(table: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-def covered(raw: Raw, version: tuple[int, int]) -> bool:
+def covers_code(raw: RawCode, version: tuple[int, int]) -> bool:
     """Tell whether the table of lines fits the code as that Python would have written it.
 
     From 3.10 on tables cover the code to its last byte; before, they end where its last

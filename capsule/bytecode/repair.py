@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from capsule.bytecode.opcodes import FAMILIES, Table, table_of
-from capsule.bytecode.unmarshal import Raw
+from capsule.bytecode.formats import FAMILIES
+from capsule.bytecode.opcodes import Table, table_of
+from capsule.bytecode.unmarshal import RawCode
 
 SLASH, BACKSLASH = 0x2F, 0x5C
 ARGUMENT_LIMIT = 6  # so many arguments that may have been changed are tried, each both ways
 
 
-def repairs(data: bytes, raws: list[Raw]) -> Iterator[tuple[bytes, int]]:
+def propose_repairs(data: bytes, raws: list[RawCode]) -> Iterator[tuple[bytes, int]]:
     """Give each way to turn back what may have been changed in *data*, with how many bytes.
 
     *raws* are the layouts that *data* parses as. Whether a way makes sense is for who asks.
@@ -38,7 +39,7 @@ def repairs(data: bytes, raws: list[Raw]) -> Iterator[tuple[bytes, int]]:
                         yield whole, len(must) + size
 
 
-def _places(raw: Raw, table: Table) -> tuple[list[int], list[int]]:
+def _places(raw: RawCode, table: Table) -> tuple[list[int], list[int]]:
     """Return where *table* leaves no choice but to turn a byte back, and where it may be."""
     must: list[int] = []
     may: list[int] = []
@@ -51,7 +52,7 @@ def _places(raw: Raw, table: Table) -> tuple[list[int], list[int]]:
         name = table.names.get(number)
         if name is None:
             break
-        width = 2 if table.wide else 3 if table.argued(number) else 1
+        width = 2 if table.wide else 3 if table.has_argument(number) else 1
         may += [
             raw.start + place
             for place in range(at + 1, min(at + width, len(code)))

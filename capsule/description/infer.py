@@ -18,6 +18,7 @@ from typing import Any
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
+from capsule.bytecode.formats import MAGIC_NUMBERS
 from capsule.description.definitions import Given, class_of, giving
 from capsule.errors import InputError
 from capsule.guest import values
@@ -39,22 +40,6 @@ from capsule.manifest import (
     Probe,
     PythonFacts,
 )
-
-MAGIC = {
-    "2.7": 62211,
-    "3.4": 3310,
-    "3.5": 3351,
-    "3.6": 3379,
-    "3.7": 3394,
-    "3.8": 3413,
-    "3.9": 3425,
-    "3.10": 3439,
-    "3.11": 3495,
-    "3.12": 3531,
-    "3.13": 3571,
-    "3.14": 3627,
-}
-
 
 # What `/` is in Python 2: whole numbers are divided without rest, whoever holds them.
 _CLASSIC_DIVISION = Node(
@@ -131,7 +116,7 @@ def inferred(
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         created_by=f"capsule {__version__}",
         artifact=ArtifactFacts(artifact.path.name, artifact.format, artifact.size, artifact.sha256),
-        python=PythonFacts("cpython", f"{python}.0", MAGIC.get(python, 0), ""),
+        python=PythonFacts("cpython", f"{python}.0", MAGIC_NUMBERS.get(python, 0), ""),
         platform=PlatformFacts(running.system(), running.machine()),
         keras=_keras(inspection, release),
         settings=None,
@@ -173,7 +158,7 @@ def _from_files(
 def on_python(manifest: Manifest, version: str) -> Manifest:
     """Return *manifest* for a Python of that full version, which was chosen to replay it on."""
     minor = ".".join(version.split(".")[:2])
-    python = PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
+    python = PythonFacts("cpython", version, MAGIC_NUMBERS.get(minor, 0), "")
     return replace(manifest, python=python)
 
 
@@ -214,7 +199,7 @@ def _node(
         source=lifted,
         reason=None if lifted else f"not lifted: {read.stopped}",
         lifted=lifted is not None,
-        code=None if lifted else Code(read.code_sha256 or "", MAGIC.get(python, 0), text),
+        code=None if lifted else Code(read.code_sha256 or "", MAGIC_NUMBERS.get(python, 0), text),
         names=tuple(names),
     )
 

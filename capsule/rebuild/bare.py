@@ -17,9 +17,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from capsule.artifact import Artifact
+from capsule.bytecode.formats import MAGIC_NUMBERS
 from capsule.consent.plan import Plan, make_plan
 from capsule.description.definitions import given_by
-from capsule.description.infer import MAGIC, inferred, on_python
+from capsule.description.infer import inferred, on_python
 from capsule.errors import InputError, RebuildError
 from capsule.guest import values
 from capsule.inspection import Inspection
@@ -110,7 +111,7 @@ def choose_python(
 
     Another Python than the writer's will do only where every function is lifted.
     """
-    order = list(MAGIC)
+    order = list(MAGIC_NUMBERS)
     low, high = (order.index(version) for version in release.pythons)
     runs = order[low : high + 1]
     wrote = set(order)
@@ -132,7 +133,7 @@ def choose_python(
     trouble: RebuildError | None = None
     for how in dict.fromkeys(("never", download)):  # what is here comes before what is not
         for version in near:
-            wanted = PythonFacts("cpython", f"{version}.0", MAGIC[version], "")
+            wanted = PythonFacts("cpython", f"{version}.0", MAGIC_NUMBERS[version], "")
             try:
                 return find_python(wanted, named, download=how)
             except RebuildError as error:

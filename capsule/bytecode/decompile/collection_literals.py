@@ -140,8 +140,7 @@ def _format(machine: StackMachine, instruction: Instruction) -> None:
     name, flags = instruction.name, instruction.argument or 0
     spec = None
     if name == "FORMAT_WITH_SPEC" or (name == "FORMAT_VALUE" and flags & 4):
-        text = machine.expression()
-        spec = text if isinstance(text, ast.JoinedStr) else ast.JoinedStr([text])
+        spec = ast.JoinedStr(_text_parts(machine.expression()))
     value = machine.expression()
     conversion = -1
     if name == "FORMAT_VALUE":
@@ -159,10 +158,17 @@ def _convert(machine: StackMachine, instruction: Instruction) -> None:
 
 
 def _build_string(machine: StackMachine, instruction: Instruction) -> None:
-    parts: list[ast.expr] = []
-    for part in machine.expressions(count_of(instruction)):
-        parts += part.values if isinstance(part, ast.JoinedStr) else [part]
-    machine.push(ast.JoinedStr(parts))
+    parts = map(_text_parts, machine.expressions(count_of(instruction)))
+    machine.push(ast.JoinedStr([part for several in parts for part in several]))
+
+
+def _text_parts(node: ast.expr) -> list[ast.expr]:
+    """Return what an f-string is made of where it holds *node*."""
+    if isinstance(node, ast.JoinedStr):
+        return node.values
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise DecompileError("an f-string with a part that is no text")
+    return [node]
 
 
 HANDLERS: dict[str, Handler] = {
