@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import opcode as running_opcodes
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from types import CodeType
 
@@ -58,6 +59,12 @@ class Code(CodeFields):
     def nested(self) -> tuple[Code, ...]:
         """The code of what is defined inside: lambdas, comprehensions, inner functions."""
         return tuple(constant for constant in self.constants if isinstance(constant, Code))
+
+    def walk(self) -> Iterator[Code]:
+        """Give the code itself and all that is nested in it, however deep."""
+        yield self
+        for inner in self.nested:
+            yield from inner.walk()
 
     @property
     def docstring(self) -> str | None:

@@ -174,13 +174,7 @@ def _calls_as_3_6(decompilation: Decompilation, code: Code) -> bool:
         and not node.keywords
         and not any(isinstance(argument, ast.Starred) for argument in node.args)
         for node in ast.walk(parse_function(decompilation.source) or ast.Pass())
-    ) and not _uses(code, "LOAD_METHOD")
-
-
-def _uses(code: Code, name: str) -> bool:
-    return any(i.name == name for i in code.instructions) or any(
-        _uses(inner, name) for inner in code.nested
-    )
+    ) and not any(i.name == "LOAD_METHOD" for part in code.walk() for i in part.instructions)
 
 
 def _repaired(data: bytes, raws: list[RawCode]) -> tuple[RawCode, int] | None:

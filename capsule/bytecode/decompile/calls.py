@@ -6,7 +6,7 @@ import ast
 
 from capsule.bytecode.code import Code, Instruction
 from capsule.bytecode.decompile.comprehensions import comprehension_of
-from capsule.bytecode.decompile.stack_machine import Handler, StackMachine, count_of
+from capsule.bytecode.decompile.stack_machine import HandlerTable, StackMachine, count_of
 from capsule.bytecode.decompile.values import (
     DecompileError,
     Entry,
@@ -22,6 +22,8 @@ LEVEL_LIMIT = 20  # dots before what is imported
 _NO_EXPRESSION = "a call of what is no expression"
 _NO_NAMES = "keywords that are no names"
 _OWN_CALL = "a comprehension that is called in its own way"
+
+HANDLERS = HandlerTable()
 
 
 def _push_call(
@@ -78,6 +80,7 @@ def _call_pair(machine: StackMachine, entries: list[Entry], names: tuple[str, ..
         _call(machine, lower, [upper, *entries], names)
 
 
+@HANDLERS.register("CALL_FUNCTION")
 def _call_function(machine: StackMachine, instruction: Instruction) -> None:
     if machine.version < (3, 6):
         _call_before_3_6(machine, instruction)
@@ -86,6 +89,7 @@ def _call_function(machine: StackMachine, instruction: Instruction) -> None:
     _call(machine, machine.pop(), entries)
 
 
+@HANDLERS.register("CALL_FUNCTION_VAR", "CALL_FUNCTION_VAR_KW")
 def _call_before_3_6(machine: StackMachine, instruction: Instruction) -> None:
     """Follow a call up to 3.5: keywords stand between the values, each before its own."""
     argument = instruction.argument or 0
@@ -108,15 +112,18 @@ def _call_before_3_6(machine: StackMachine, instruction: Instruction) -> None:
     _push_call(machine, function, values, keywords)
 
 
+@HANDLERS.register("CALL_METHOD")
 def _call_method(machine: StackMachine, instruction: Instruction) -> None:
     _call_pair(machine, machine.pop_many(count_of(instruction)))
 
 
+@HANDLERS.register("CALL")
 def _call_3_11(machine: StackMachine, instruction: Instruction) -> None:
     names, machine.keywords = machine.keywords, ()
     _call_pair(machine, machine.pop_many(count_of(instruction)), names)
 
 
+@HANDLERS.register("KW_NAMES")
 def _set_keyword_names(machine: StackMachine, instruction: Instruction) -> None:
     names = instruction.value
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
@@ -124,6 +131,7 @@ def _set_keyword_names(machine: StackMachine, instruction: Instruction) -> None:
     machine.keywords = names
 
 
+@HANDLERS.register("CALL_FUNCTION_KW", "CALL_KW")
 def _call_keywords(machine: StackMachine, instruction: Instruction) -> None:
     if machine.version < (3, 6):
         _call_before_3_6(machine, instruction)
@@ -139,6 +147,7 @@ def _call_keywords(machine: StackMachine, instruction: Instruction) -> None:
         _call(machine, machine.pop(), entries, names)
 
 
+@HANDLERS.register("CALL_FUNCTION_EX")
 def _call_spread(machine: StackMachine, instruction: Instruction) -> None:
     mapping_follows = (instruction.argument or 0) & 1 or machine.version >= (3, 14)
     keywords = _spread_keywords(machine.pop()) if mapping_follows else []
@@ -173,6 +182,7 @@ def _text(node: ast.expr) -> str:
     return node.value
 
 
+@HANDLERS.register("MAKE_FUNCTION", "MAKE_CLOSURE")
 def _make_function(machine: StackMachine, instruction: Instruction) -> None:
     argument = instruction.argument or 0
     if (3, 4) <= machine.version < (3, 11):
@@ -194,6 +204,7 @@ def _make_function(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(function)
 
 
+@HANDLERS.register("SET_FUNCTION_ATTRIBUTE")
 def _set_function_attribute(machine: StackMachine, instruction: Instruction) -> None:
     value, function = machine.pop_many(2)
     if not isinstance(function, Function):
@@ -215,6 +226,7 @@ def _set_attribute(function: Function, flag: int, value: Entry) -> None:
         raise DecompileError("annotations of a function")
 
 
+@HANDLERS.register("IMPORT_NAME")
 def _import_name(machine: StackMachine, instruction: Instruction) -> None:
     level, names = machine.expressions(2)
     number = level.value if isinstance(level, ast.Constant) else None
@@ -226,27 +238,10 @@ def _import_name(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ModuleImport(instruction.value, number, isinstance(names, ast.Tuple)))
 
 
+@HANDLERS.register("IMPORT_FROM")
 def _import_from(machine: StackMachine, instruction: Instruction) -> None:
     top = machine.peek(1)
     module = top.source if isinstance(top, ImportedName) else top
     if not isinstance(module, ModuleImport):
         raise DecompileError("a name is taken from no import")
     machine.push(ImportedName(module, instruction.value))
-
-
-HANDLERS: dict[str, Handler] = {
-    "CALL_FUNCTION": _call_function,
-    "CALL_FUNCTION_KW": _call_keywords,
-    "CALL_FUNCTION_VAR": _call_before_3_6,
-    "CALL_FUNCTION_VAR_KW": _call_before_3_6,
-    "CALL_METHOD": _call_method,
-    "CALL": _call_3_11,
-    "CALL_KW": _call_keywords,
-    "KW_NAMES": _set_keyword_names,
-    "CALL_FUNCTION_EX": _call_spread,
-    "MAKE_FUNCTION": _make_function,
-    "MAKE_CLOSURE": _make_function,
-    "SET_FUNCTION_ATTRIBUTE": _set_function_attribute,
-    "IMPORT_NAME": _import_name,
-    "IMPORT_FROM": _import_from,
-}

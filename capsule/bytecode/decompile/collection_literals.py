@@ -7,13 +7,15 @@ import ast
 from capsule.bytecode.code import Instruction
 from capsule.bytecode.decompile.stack_machine import (
     UNKNOWN_INSTRUCTION,
-    Handler,
+    HandlerTable,
     StackMachine,
     count_of,
 )
 from capsule.bytecode.decompile.values import AppendStatement, DecompileError
 
 _CONVERSIONS = {0: -1, 1: ord("s"), 2: ord("r"), 3: ord("a")}
+
+HANDLERS = HandlerTable()
 
 
 def _sequence(kind: str, items: list[ast.expr]) -> ast.expr:
@@ -22,11 +24,13 @@ def _sequence(kind: str, items: list[ast.expr]) -> ast.expr:
     return ast.Tuple(items, ast.Load()) if kind == "TUPLE" else ast.List(items, ast.Load())
 
 
+@HANDLERS.register("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")
 def _build_sequence(machine: StackMachine, instruction: Instruction) -> None:
     kind = instruction.name.split("_")[1]
     machine.push(_sequence(kind, machine.expressions(count_of(instruction))))
 
 
+@HANDLERS.register("BUILD_MAP")
 def _build_dict(machine: StackMachine, instruction: Instruction) -> None:
     # Up to 3.4 the count is only a hint: the items come one by one.
     count = count_of(instruction) if machine.version >= (3, 5) else 0
@@ -34,6 +38,7 @@ def _build_dict(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.Dict(list(parts[::2]), parts[1::2]))
 
 
+@HANDLERS.register("BUILD_CONST_KEY_MAP")
 def _build_dict_of_keys(machine: StackMachine, instruction: Instruction) -> None:
     keys = machine.pop()
     values = machine.expressions(count_of(instruction))
@@ -42,6 +47,7 @@ def _build_dict_of_keys(machine: StackMachine, instruction: Instruction) -> None
     machine.push(ast.Dict(list(keys.elts), values))
 
 
+@HANDLERS.register("LIST_EXTEND", "SET_UPDATE")
 def _extend(machine: StackMachine, instruction: Instruction) -> None:
     value, collection = machine.expression(), machine.peek(1)
     if instruction.argument != 1 or not isinstance(collection, (ast.List, ast.Set)):
@@ -52,6 +58,7 @@ def _extend(machine: StackMachine, instruction: Instruction) -> None:
         collection.elts.append(ast.Starred(value, ast.Load()))
 
 
+@HANDLERS.register("DICT_UPDATE", "DICT_MERGE")
 def _update(machine: StackMachine, instruction: Instruction) -> None:
     value, table = machine.expression(), machine.peek(1)
     if instruction.argument != 1 or not isinstance(table, ast.Dict):
@@ -69,6 +76,7 @@ def _add_items(table: ast.Dict, value: ast.expr, *, spread: bool = False) -> Non
         table.values.append(value)
 
 
+@HANDLERS.register("LIST_TO_TUPLE")
 def _to_tuple(machine: StackMachine, instruction: Instruction) -> None:
     value = machine.expression()
     if not isinstance(value, ast.List):
@@ -76,6 +84,10 @@ def _to_tuple(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.Tuple(value.elts, ast.Load()))
 
 
+@HANDLERS.register(
+    "BUILD_LIST_UNPACK", "BUILD_TUPLE_UNPACK", "BUILD_SET_UNPACK", "BUILD_MAP_UNPACK"
+)
+@HANDLERS.register("BUILD_TUPLE_UNPACK_WITH_CALL", "BUILD_MAP_UNPACK_WITH_CALL")
 def _build_unpacked(machine: StackMachine, instruction: Instruction) -> None:
     """Follow BUILD_LIST_UNPACK and its like (3.5 to 3.8): parts side by side, some spread."""
     kind = instruction.name.split("_")[1]
@@ -95,6 +107,7 @@ def _build_unpacked(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(_sequence(kind, items))
 
 
+@HANDLERS.register("CALL_INTRINSIC_1")
 def _intrinsic(machine: StackMachine, instruction: Instruction) -> None:
     if instruction.argument == 5:
         machine.push(ast.UnaryOp(ast.UAdd(), machine.expression()))
@@ -104,6 +117,7 @@ def _intrinsic(machine: StackMachine, instruction: Instruction) -> None:
         raise DecompileError(UNKNOWN_INSTRUCTION)
 
 
+@HANDLERS.register("LIST_APPEND", "SET_ADD", "MAP_ADD")
 def _append(machine: StackMachine, instruction: Instruction) -> None:
     """Follow what a comprehension does with an item: at depth 1 of a display, else of a loop."""
     key = None
@@ -126,6 +140,7 @@ def _append(machine: StackMachine, instruction: Instruction) -> None:
         collection.elts.append(item)
 
 
+@HANDLERS.register("STORE_MAP")
 def _store_map(machine: StackMachine, instruction: Instruction) -> None:
     """Add an item to a dict being written, as Python 3.4 and before do it."""
     item, key = machine.expressions(2)
@@ -136,6 +151,7 @@ def _store_map(machine: StackMachine, instruction: Instruction) -> None:
     table.values.append(item)
 
 
+@HANDLERS.register("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 def _format(machine: StackMachine, instruction: Instruction) -> None:
     name, flags = instruction.name, instruction.argument or 0
     spec = None
@@ -150,6 +166,7 @@ def _format(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.JoinedStr([ast.FormattedValue(value, conversion, spec)]))
 
 
+@HANDLERS.register("CONVERT_VALUE")
 def _convert(machine: StackMachine, instruction: Instruction) -> None:
     if instruction.argument not in (1, 2, 3):
         raise DecompileError("an unknown conversion in an f-string")
@@ -157,6 +174,7 @@ def _convert(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.FormattedValue(machine.expression(), conversion, None))
 
 
+@HANDLERS.register("BUILD_STRING")
 def _build_string(machine: StackMachine, instruction: Instruction) -> None:
     parts = map(_text_parts, machine.expressions(count_of(instruction)))
     machine.push(ast.JoinedStr([part for several in parts for part in several]))
@@ -169,33 +187,3 @@ def _text_parts(node: ast.expr) -> list[ast.expr]:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         raise DecompileError("an f-string with a part that is no text")
     return [node]
-
-
-HANDLERS: dict[str, Handler] = {
-    "BUILD_TUPLE": _build_sequence,
-    "BUILD_LIST": _build_sequence,
-    "BUILD_SET": _build_sequence,
-    "BUILD_MAP": _build_dict,
-    "BUILD_CONST_KEY_MAP": _build_dict_of_keys,
-    "LIST_EXTEND": _extend,
-    "SET_UPDATE": _extend,
-    "DICT_UPDATE": _update,
-    "DICT_MERGE": _update,
-    "LIST_TO_TUPLE": _to_tuple,
-    "BUILD_LIST_UNPACK": _build_unpacked,
-    "BUILD_TUPLE_UNPACK": _build_unpacked,
-    "BUILD_SET_UNPACK": _build_unpacked,
-    "BUILD_MAP_UNPACK": _build_unpacked,
-    "BUILD_TUPLE_UNPACK_WITH_CALL": _build_unpacked,
-    "BUILD_MAP_UNPACK_WITH_CALL": _build_unpacked,
-    "CALL_INTRINSIC_1": _intrinsic,
-    "LIST_APPEND": _append,
-    "SET_ADD": _append,
-    "MAP_ADD": _append,
-    "STORE_MAP": _store_map,
-    "FORMAT_VALUE": _format,
-    "FORMAT_SIMPLE": _format,
-    "FORMAT_WITH_SPEC": _format,
-    "CONVERT_VALUE": _convert,
-    "BUILD_STRING": _build_string,
-}

@@ -36,11 +36,9 @@ _UNSUPPORTED = {
     "UNARY_CONVERT": "backquotes",
 }
 HANDLERS: dict[str, Handler] = {
-    **operators.HANDLERS,
-    **stack_ops.HANDLERS,
-    **collection_literals.HANDLERS,
-    **calls.HANDLERS,
-    **stores.HANDLERS,
+    name: handler
+    for module in (operators, stack_ops, collection_literals, calls, stores)
+    for name, handler in module.HANDLERS.items()
 }
 
 

@@ -12,20 +12,10 @@ from capsule.bytecode.instructions import jumps
 
 BLOCK_LIMIT = 500
 
-_CONDITIONAL = ("POP_JUMP", "JUMP_IF")
-_ENDS = {
-    "RETURN_VALUE",
-    "RETURN_CONST",
-    "RAISE_VARARGS",
-    "RERAISE",
-    "JUMP_ABSOLUTE",
-    "JUMP_FORWARD",
-    "JUMP_BACKWARD",
-    "JUMP_BACKWARD_NO_INTERRUPT",
-    "CONTINUE_LOOP",
-    "BREAK_LOOP",
-    "FOR_ITER",
-}
+# By how their names begin: what decides on a test, what jumps, and what else ends a block.
+_CONDITIONAL = ("POP_JUMP_", "JUMP_IF_")
+_JUMPS = ("POP_JUMP_", "JUMP_", "CONTINUE_LOOP", "BREAK_LOOP", "FOR_ITER")
+_ENDS = (*_JUMPS, "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE")
 _NO_JUMPS = {"SETUP_LOOP", "SETUP_EXCEPT", "SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH"}
 _SILENT = {"NOP", "NOT_TAKEN", "TO_BOOL", "CACHE"}
 
@@ -239,4 +229,4 @@ def _end_block(
 
 
 def _is_end(name: str) -> bool:
-    return name in _ENDS or name.startswith(_CONDITIONAL)
+    return name.startswith(_ENDS)

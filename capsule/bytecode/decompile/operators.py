@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from capsule.bytecode.code import Code, Instruction
-from capsule.bytecode.decompile.stack_machine import UNKNOWN_INSTRUCTION, Handler, StackMachine
+from capsule.bytecode.decompile.stack_machine import UNKNOWN_INSTRUCTION, HandlerTable, StackMachine
 from capsule.bytecode.decompile.values import (
     CLASSIC_DIVISION,
     AssertionErrorName,
@@ -55,7 +55,11 @@ _COMPARISONS: dict[str, type[ast.cmpop]] = {
     "is not": ast.IsNot,
 }
 
+HANDLERS = HandlerTable()
 
+
+@HANDLERS.register("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_NAME")
+@HANDLERS.register("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_CLASSDEREF")
 def _load_name(machine: StackMachine, instruction: Instruction) -> None:
     name = ast.Name(instruction.value, ast.Load())
     callable_follows = (instruction.argument or 0) & 1 and machine.version >= (3, 11)
@@ -65,16 +69,19 @@ def _load_name(machine: StackMachine, instruction: Instruction) -> None:
         machine.push(name)
 
 
+@HANDLERS.register("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
 def _load_names(machine: StackMachine, instruction: Instruction) -> None:
     for name in instruction.value:
         machine.push(ast.Name(name, ast.Load()))
 
 
+@HANDLERS.register("LOAD_CONST", "LOAD_SMALL_INT")
 def _load_constant(machine: StackMachine, instruction: Instruction) -> None:
     value = instruction.value
     machine.push(value if isinstance(value, Code) else constant(value))
 
 
+@HANDLERS.register("LOAD_ASSERTION_ERROR", "LOAD_COMMON_CONSTANT")
 def _load_exception(machine: StackMachine, instruction: Instruction) -> None:
     # LOAD_COMMON_CONSTANT (3.14) numbers two exceptions; 2 to 4 are tuple, all and any.
     number = instruction.argument if instruction.name == "LOAD_COMMON_CONSTANT" else 0
@@ -86,6 +93,7 @@ def _load_exception(machine: StackMachine, instruction: Instruction) -> None:
         raise DecompileError("a shortcut for a built-in function")
 
 
+@HANDLERS.register("LOAD_ATTR", "LOAD_METHOD")
 def _load_attribute(machine: StackMachine, instruction: Instruction) -> None:
     top, name = machine.peek(1), str(instruction.value)
     if isinstance(top, (ModuleImport, ImportedName)):  # import a.b as c, up to 3.6
@@ -101,10 +109,12 @@ def _load_attribute(machine: StackMachine, instruction: Instruction) -> None:
         machine.push(attribute)
 
 
+@HANDLERS.register(*_UNARY)
 def _unary(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.UnaryOp(_UNARY[instruction.name](), machine.expression()))
 
 
+@HANDLERS.register("COMPARE_OP", "IS_OP", "CONTAINS_OP")
 def _compare(machine: StackMachine, instruction: Instruction) -> None:
     left, right = machine.expressions(2)
     comparison = instruction.value
@@ -129,6 +139,8 @@ def _operation(instruction: Instruction) -> tuple[str, bool]:
     return _NUMBERED[number % len(_NUMBERED)], number >= len(_NUMBERED)
 
 
+@HANDLERS.register("BINARY_OP", "BINARY_SUBSCR", *(f"BINARY_{kind}" for kind in _OPERATORS))
+@HANDLERS.register(*(f"INPLACE_{kind}" for kind in _OPERATORS))
 def _binary(machine: StackMachine, instruction: Instruction) -> None:
     kind, in_place = _operation(instruction)
     left, right = machine.expressions(2)
@@ -169,10 +181,12 @@ def subscript_slice_2(
     return ast.Subscript(machine.expression(), ast.Slice(start, stop, None), ctx)
 
 
+@HANDLERS.register("BINARY_SLICE")
 def _load_slice(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(subscript_slice(machine, ast.Load()))
 
 
+@HANDLERS.register(*(f"SLICE+{kind}" for kind in range(4)))
 def _load_slice_2(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(subscript_slice_2(machine, instruction, ast.Load()))
 
@@ -181,43 +195,13 @@ def _slice(start: ast.expr, stop: ast.expr, step: ast.expr | None = None) -> ast
     return ast.Slice(None if is_none(start) else start, None if is_none(stop) else stop, step)
 
 
+@HANDLERS.register("BUILD_SLICE")
 def _build_slice(machine: StackMachine, instruction: Instruction) -> None:
     if instruction.argument not in (2, 3):
         raise DecompileError("a slice of neither two nor three parts")
     machine.push(_slice(*machine.expressions(instruction.argument)))
 
 
+@HANDLERS.register("YIELD_VALUE")
 def _yield(machine: StackMachine, instruction: Instruction) -> None:
     machine.push(ast.Yield(machine.expression()))
-
-
-HANDLERS: dict[str, Handler] = {
-    "LOAD_FAST": _load_name,
-    "LOAD_FAST_CHECK": _load_name,
-    "LOAD_FAST_BORROW": _load_name,
-    "LOAD_NAME": _load_name,
-    "LOAD_GLOBAL": _load_name,
-    "LOAD_DEREF": _load_name,
-    "LOAD_CLOSURE": _load_name,
-    "LOAD_CLASSDEREF": _load_name,
-    "LOAD_FAST_LOAD_FAST": _load_names,
-    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": _load_names,
-    "LOAD_CONST": _load_constant,
-    "LOAD_SMALL_INT": _load_constant,
-    "LOAD_ASSERTION_ERROR": _load_exception,
-    "LOAD_COMMON_CONSTANT": _load_exception,
-    "LOAD_ATTR": _load_attribute,
-    "LOAD_METHOD": _load_attribute,
-    "COMPARE_OP": _compare,
-    "IS_OP": _compare,
-    "CONTAINS_OP": _compare,
-    "BINARY_OP": _binary,
-    "BINARY_SUBSCR": _binary,
-    "BINARY_SLICE": _load_slice,
-    "BUILD_SLICE": _build_slice,
-    "YIELD_VALUE": _yield,
-    **dict.fromkeys(_UNARY, _unary),
-    **dict.fromkeys((f"BINARY_{kind}" for kind in _OPERATORS), _binary),
-    **dict.fromkeys((f"INPLACE_{kind}" for kind in _OPERATORS), _binary),
-    **dict.fromkeys((f"SLICE+{kind}" for kind in range(4)), _load_slice_2),
-}

@@ -127,6 +127,19 @@ class StackMachine:
 Handler = Callable[[StackMachine, Instruction], None]
 
 
+class HandlerTable(dict[str, Handler]):
+    """Handlers, by the names of the instructions that they follow."""
+
+    def register(self, *names: str) -> Callable[[Handler], Handler]:
+        """Return a decorator that enters a function under *names*."""
+
+        def enter(handler: Handler) -> Handler:
+            self.update(dict.fromkeys(names, handler))
+            return handler
+
+        return enter
+
+
 def count_of(instruction: Instruction) -> int:
     """Return how many parts an instruction takes; raises DecompileError beyond COUNT_LIMIT."""
     count = instruction.argument or 0

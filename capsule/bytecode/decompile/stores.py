@@ -8,7 +8,7 @@ from typing import Union
 
 from capsule.bytecode.code import Instruction
 from capsule.bytecode.decompile.operators import subscript_slice, subscript_slice_2
-from capsule.bytecode.decompile.stack_machine import COUNT_LIMIT, Handler, StackMachine
+from capsule.bytecode.decompile.stack_machine import COUNT_LIMIT, HandlerTable, StackMachine
 from capsule.bytecode.decompile.values import (
     INERT,
     DecompileError,
@@ -30,18 +30,23 @@ _NAMES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
 _PAIRS = ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 _ELSEWHERE = "an operation in place whose result goes elsewhere"
 
+HANDLERS = HandlerTable()
 
+
+@HANDLERS.register(*_NAMES)
 def _store_name(machine: StackMachine, instruction: Instruction) -> None:
     if not _store_group(machine, instruction):
         _to_name(machine, instruction.value, chained=_chain_follows(machine))
 
 
+@HANDLERS.register("STORE_FAST_LOAD_FAST")
 def _store_and_load(machine: StackMachine, instruction: Instruction) -> None:
     stored, loaded = instruction.value
     _to_name(machine, stored, chained=False)
     machine.push(ast.Name(loaded, ast.Load()))
 
 
+@HANDLERS.register("STORE_FAST_STORE_FAST")
 def _store_pair(machine: StackMachine, instruction: Instruction) -> None:
     if not _store_group(machine, instruction):
         first, second = instruction.value
@@ -155,14 +160,18 @@ def _stored_names(instructions: Iterable[Instruction], count: int) -> tuple[list
     return names, used
 
 
+@HANDLERS.register("DELETE_FAST", "DELETE_NAME", "DELETE_GLOBAL", "DELETE_DEREF")
 def _delete_name(machine: StackMachine, instruction: Instruction) -> None:
     machine.emit(ast.Delete([ast.Name(instruction.value, ast.Del())]))
 
 
+@HANDLERS.register("DELETE_ATTR", "DELETE_SUBSCR")
 def _delete_place(machine: StackMachine, instruction: Instruction) -> None:
     machine.emit(ast.Delete([_place(machine, instruction, ast.Del())]))
 
 
+@HANDLERS.register("STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE")
+@HANDLERS.register(*(f"STORE_SLICE+{kind}" for kind in range(4)))
 def _store_place(machine: StackMachine, instruction: Instruction) -> None:
     place = _place(machine, instruction, ast.Store())
     entry = machine.pop()
@@ -206,6 +215,7 @@ def _same_place(left: ast.expr, place: Place) -> bool:
     return False
 
 
+@HANDLERS.register("UNPACK_SEQUENCE", "UNPACK_EX")
 def _unpack(machine: StackMachine, instruction: Instruction) -> None:
     """Assign a value to targets, which the instructions that follow name one by one."""
     argument = instruction.argument or 0
@@ -223,22 +233,3 @@ def _unpack(machine: StackMachine, instruction: Instruction) -> None:
     else:
         raise DecompileError("an unpacking of what is no value")
     machine.stack.extend(Item(targets, index) for index in reversed(range(count)))
-
-
-HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(_NAMES, _store_name),
-    "STORE_FAST_STORE_FAST": _store_pair,
-    "STORE_FAST_LOAD_FAST": _store_and_load,
-    "STORE_ATTR": _store_place,
-    "STORE_SUBSCR": _store_place,
-    "STORE_SLICE": _store_place,
-    **dict.fromkeys((f"STORE_SLICE+{kind}" for kind in range(4)), _store_place),
-    "DELETE_FAST": _delete_name,
-    "DELETE_NAME": _delete_name,
-    "DELETE_GLOBAL": _delete_name,
-    "DELETE_DEREF": _delete_name,
-    "DELETE_ATTR": _delete_place,
-    "DELETE_SUBSCR": _delete_place,
-    "UNPACK_SEQUENCE": _unpack,
-    "UNPACK_EX": _unpack,
-}

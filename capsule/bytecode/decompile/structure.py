@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capsule.bytecode.code import Code
 from capsule.bytecode.decompile.comprehensions import appends, filled_collection
@@ -38,19 +38,12 @@ _LEFT_BEHIND = "a loop that leaves something behind"
 
 
 @dataclass(frozen=True)
-class Loop:
-    """The loop around: where it begins again, and where it ends."""
-
-    head: int
-    follow: int | None
-
-
-@dataclass(frozen=True)
 class Region:
-    """How far a path is followed: to ``stop``, or until it leaves or repeats ``loop``."""
+    """How far a path is followed: to ``stop``, or until it repeats or leaves the loop around."""
 
     stop: int | None = None
-    loop: Loop | None = None
+    loop_head: int | None = None
+    loop_end: int | None = None
 
 
 class Path:
@@ -81,12 +74,11 @@ class Path:
 
     def arrives(self) -> bool:
         """Tell whether the path is at its end; one that leaves its loop ends by saying so."""
-        loop = self.region.loop
         if self.at is None or self.at == self.region.stop:
             return True
-        if loop is not None and self.at == loop.follow:
+        if self.at == self.region.loop_end:
             self.end(ast.Break())
-        elif loop is not None and self.at == loop.head:
+        elif self.at == self.region.loop_head:
             self.end(ast.Continue())
         return self.at is None
 
@@ -156,9 +148,8 @@ class Structure:
         path.stack = machine.stack
         following = block.fall if block.target is None else block.target
         if block.conditional:
-            loop = path.region.loop
-            outside = {path.region.stop, loop.head if loop else None}
-            self.branch(TestReader(self.graph, self.context, outside).read(block, path.stack), path)
+            reader = TestReader(self.graph, self.context, {path.region.stop, path.region.loop_head})
+            self.branch(reader.read(block, path.stack), path)
         elif block.end is not None and block.target is None:
             path.end(self.last_statement(block, machine))
         elif following is None:
@@ -184,10 +175,9 @@ class Structure:
 
     def branch(self, test: Test, path: Path) -> None:
         """Follow both sides of a test to where they meet, and go on there."""
-        region = path.region
         meeting = self.graph.meeting(test.at, test.fall, test.target)
-        until = region.stop if meeting is None else meeting
-        body = self.follow(test.fall, test.fall_stack, Region(until, region.loop))
+        region = path.region if meeting is None else replace(path.region, stop=meeting)
+        body = self.follow(test.fall, test.fall_stack, region)
         if meeting is None:
             self.say_continue(body, test)
             both = self.returns_tested(test) and as_expression(body.statements) is not None
@@ -195,7 +185,7 @@ class Structure:
                 path.statements.append(if_or_assert(test.test, body.statements))
                 path.go_to(test.target, test.target_stack)
                 return
-        orelse = self.follow(test.target, test.target_stack, Region(until, region.loop))
+        orelse = self.follow(test.target, test.target_stack, region)
         if body.ended and orelse.ended:
             path.end(*both_return(test.test, body.statements, orelse.statements))
             return
@@ -204,14 +194,14 @@ class Structure:
             stack = orelse.stack if body.ended else body.stack
         else:
             stack = self.merge(test, body, orelse, path.statements)
-        if until is None:
+        if region.stop is None:
             raise DecompileError(_NOWHERE)
-        path.go_to(until, stack)
+        path.go_to(region.stop, stack)
 
     def say_continue(self, body: Path, test: Test) -> None:
         """End a side that only goes back to the head of its loop, where it says so itself."""
-        stop, loop = body.region.stop, body.region.loop
-        explicit = loop is not None and stop == loop.head and test.fall != stop
+        stop = body.region.stop
+        explicit = stop is not None and stop == body.region.loop_head and test.fall != stop
         if explicit and not body.statements and not body.ended:
             body.end(ast.Continue())
 
@@ -258,7 +248,7 @@ class Structure:
         follow = self.end_of_loop(block.target, self.leaving(inside - {block.at}, inside))
         targets = Targets(1)
         stack = [*before, iterator]
-        region = Region(block.at, Loop(block.at, follow))
+        region = Region(block.at, block.at, follow)
         body = self.follow(block.fall, [*stack, Item(targets, 0)], region)
         self.require_same_stack(body, stack, block)
         orelse: Body = []
@@ -291,7 +281,7 @@ class Structure:
             follow = self.end_of_loop(first, leaving - {first})
             if own and follow != first and not self.only_drops(first):
                 raise DecompileError("a while loop with an else", block.end)
-        region = Region(block.at, Loop(block.at, follow))
+        region = Region(block.at, block.at, follow)
         body = self.follow(block.at, path.stack, region, in_loop=True)
         self.require_same_stack(body, path.stack, block)
         StackMachine(self.context, path.stack, path.statements).emit(make_while(body.statements))

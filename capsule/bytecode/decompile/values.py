@@ -24,22 +24,23 @@ class DecompileError(Exception):
         super().__init__(f"{reason}{place}")
 
 
-class Null:
+class Mark:
+    """What stands on the stack and is no expression."""
+
+
+class Null(Mark):
     """What a call or a finished loop leaves on the stack, and no source has a word for."""
 
 
 @dataclass(eq=False)
-class Iterator:
+class Iterator(Mark):
     """What a for loop takes its items from."""
 
     iterable: ast.expr
 
 
-@dataclass(eq=False)
-class SavedLocal:
+class SavedLocal(Mark):
     """A local variable put aside while a comprehension uses its name."""
-
-    name: str
 
 
 @dataclass(eq=False)
@@ -67,7 +68,7 @@ class Targets:
 
 
 @dataclass(eq=False)
-class Item:
+class Item(Mark):
     """A value being assigned with others: it goes to the *index*-th of *targets*."""
 
     targets: Targets
@@ -75,7 +76,7 @@ class Item:
 
 
 @dataclass(eq=False)
-class Function:
+class Function(Mark):
     """A function object: its code, and the expressions that it was made with."""
 
     code: Code
@@ -85,7 +86,7 @@ class Function:
 
 
 @dataclass(eq=False)
-class ModuleImport:
+class ModuleImport(Mark):
     """A module being imported; ``aliases`` are the names that ``from … import`` takes so far."""
 
     module: str
@@ -95,7 +96,7 @@ class ModuleImport:
 
 
 @dataclass(eq=False)
-class ImportedName:
+class ImportedName(Mark):
     """A name read from a module being imported."""
 
     source: ModuleImport
@@ -103,7 +104,7 @@ class ImportedName:
 
 
 @dataclass(eq=False)
-class InPlaceResult:
+class InPlaceResult(Mark):
     """The result of an operation in place, before it goes back where it came from."""
 
     left: ast.expr
@@ -111,18 +112,7 @@ class InPlaceResult:
     right: ast.expr
 
 
-Entry = Union[
-    ast.expr,
-    Null,
-    Iterator,
-    SavedLocal,
-    Item,
-    Function,
-    ModuleImport,
-    ImportedName,
-    InPlaceResult,
-    Code,
-]
+Entry = Union[ast.expr, Mark, Code]
 
 # These may wait on the stack while a statement runs: they hold no unfinished computation.
 INERT = (Null, Iterator, SavedLocal, Item, ModuleImport, ImportedName, ast.Constant)
