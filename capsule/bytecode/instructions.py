@@ -1,7 +1,7 @@
 """Bytes to instructions, each with what it names: strict, since a wrong Python must show.
 
 What is undefined, names nothing, or jumps between instructions can't have been written by
-the Python whose table is used; that is how one Python is told from its neighbours.
+the Python whose table is used; that tells a Python from its neighbours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which Pythons can have written a piece of marshalled code, and how that is known.
 
 Each Python of the layout is asked to read the instructions; what it can't have written
-rules it out. What is left is a range, which is told as one.
+rules it out. What is left is a range of versions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from capsule.bytecode.opcodes import table_of
 from capsule.bytecode.repair import propose_repairs
 from capsule.bytecode.unmarshal import MarshalError, RawCode, read_code
 
-_DOCUMENTED = ("3.4", "3.5")  # no interpreter of these has told its instructions
+_DOCUMENTED = ("3.4", "3.5")  # no interpreter of these was asked for its opcodes
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def detect_python_versions(data: bytes) -> Detection:
     Raises
     ------
     MarshalError
-        The bytes are no code of any Python known.
+        The bytes are no code of any supported Python.
     """
     raws = read_code(data)
     candidates = _read_by_each(raws)
@@ -180,12 +180,12 @@ def _calls_as_3_6(decompilation: Decompilation, code: Code) -> bool:
 def _repaired(data: bytes, raws: list[RawCode]) -> tuple[RawCode, int] | None:
     """Return the code as it was before Windows, if that works out in just one way."""
     readable: dict[bytes, tuple[RawCode, int]] = {}
-    for repaired, count in propose_repairs(data, raws):
+    for repaired, count in propose_repairs(data, raws).items():
         try:
-            again = read_code(repaired)
+            repaired_raws = read_code(repaired)
         except MarshalError:
             continue
-        for raw in again:
+        for raw in repaired_raws:
             if _read_by_each([raw]).can_be_decompiled():
                 readable[repaired] = (raw, count)
     return next(iter(readable.values())) if len(readable) == 1 else None

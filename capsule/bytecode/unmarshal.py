@@ -104,7 +104,7 @@ def read_code(data: bytes) -> list[RawCode]:
     codes, errors = [], []
     for layout in LAYOUTS:
         try:
-            codes.append(_Reader(data, layout).whole())
+            codes.append(_Reader(data, layout).read())
         except MarshalError as error:
             errors.append(f"{layout}: {error}")
     if not codes:
@@ -130,7 +130,7 @@ class _Reader:
         self.refs: list[tuple[Any, int]] = []  # each object with how many it holds
         self.interned: list[str] = []  # of Python 2
 
-    def whole(self) -> RawCode:
+    def read(self) -> RawCode:
         code = self.value()
         if not isinstance(code, RawCode):
             raise MarshalError("not a code object")
@@ -158,7 +158,7 @@ class _Reader:
         flagged = bool(byte & _FLAG_REF) and self.layout != "2.7"
         kind = chr(byte & ~_FLAG_REF if flagged else byte)
         if kind == "r" and self.layout != "2.7":
-            return self.referred()
+            return self.reference()
         reader = _KINDS.get(kind)
         if reader is None:
             raise MarshalError(f"unknown type {kind!r} at byte {self.at - 1}")
@@ -176,7 +176,7 @@ class _Reader:
             self.refs[slot] = (result, self.count - before)
         return result
 
-    def referred(self) -> Any:
+    def reference(self) -> Any:
         index = self.integer()
         if not 0 <= index < len(self.refs) or self.refs[index][0] is _UNFINISHED:
             raise MarshalError(f"reference {index} to nothing at byte {self.at - 4}")
@@ -225,13 +225,13 @@ class _Reader:
             self.interned.append(text if isinstance(text, str) else "")
         return text
 
-    def earlier(self) -> str:
+    def interned_text(self) -> str:
         index = self.integer()
         if not 0 <= index < len(self.interned) or self.layout != "2.7":
             raise MarshalError(f"reference {index} to no text at byte {self.at}")
         return self.interned[index]
 
-    def mapping(self) -> Any:
+    def refuse_mapping(self) -> Any:
         raise MarshalError(f"a dictionary, which no code holds, at byte {self.at}")
 
     # The fields of a code object: each read with the type it must have.
@@ -329,7 +329,7 @@ _KINDS: dict[str, Callable[[_Reader], Any]] = {
     "y": lambda r: complex(*struct.unpack("<dd", r.take(16))),
     "s": lambda r: r.bytes_or_text(interned=False),
     "t": lambda r: r.bytes_or_text(interned=True),
-    "R": _Reader.earlier,
+    "R": _Reader.interned_text,
     "u": lambda r: (Unicode if r.layout == "2.7" else str)(r.text(r.take(r.integer()), "utf-8")),
     "a": lambda r: r.text(r.take(r.integer()), "latin-1"),
     "A": lambda r: r.text(r.take(r.integer()), "latin-1"),
@@ -340,7 +340,7 @@ _KINDS: dict[str, Callable[[_Reader], Any]] = {
     "<": lambda r: Frozen(r.items(r.integer())),
     ">": lambda r: Frozen(r.items(r.integer())),
     ":": lambda r: Slice(r.value(), r.value(), r.value()),
-    "{": _Reader.mapping,
-    "[": _Reader.mapping,
+    "{": _Reader.refuse_mapping,
+    "[": _Reader.refuse_mapping,
     "c": _Reader.code,
 }

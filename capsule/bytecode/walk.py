@@ -1,4 +1,4 @@
-"""Which names a piece of code uses, and what it takes of them."""
+"""Which names a piece of code uses, and which attributes of them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Uses:
     free: dict[str, set[str]] = field(default_factory=dict)
     imports: list[Import] = field(default_factory=list)
 
-    def add(self, other: Uses, free: tuple[str, ...]) -> None:
+    def add(self, nested: Uses, free: tuple[str, ...]) -> None:
         """Take over what nested code uses; of its free names only those in *free*."""
-        for name, chains in other.globals.items():
+        for name, chains in nested.globals.items():
             self.globals.setdefault(name, set()).update(chains)
-        for name, chains in other.free.items():
+        for name, chains in nested.free.items():
             if name in free:
                 self.free.setdefault(name, set()).update(chains)
-        self.imports.extend(other.imports)
+        self.imports.extend(nested.imports)
 
 
 def names_used(code: Code, *, nested: bool = True) -> Uses:
@@ -57,10 +57,9 @@ def names_used(code: Code, *, nested: bool = True) -> Uses:
         elif instruction.name in _FREE and name in code.free:
             uses.free.setdefault(name, set()).update(_chain(stream, index + 1))
         elif instruction.name == "IMPORT_NAME":
-            found = _import(stream, index)
-            uses.imports.append(found)
+            uses.imports.append(_import(stream, index))
             for variable in _stored(stream, index):
-                bound[variable] = found
+                bound[variable] = uses.imports[-1]
         elif instruction.name in _LOCAL and name in bound:
             bound[name].attributes.update(_chain(stream, index + 1))
     for inner in code.nested:
@@ -83,8 +82,8 @@ def _import(stream: tuple[Instruction, ...], index: int) -> Import:
     # IMPORT_NAME takes what the two instructions before it pushed: level and names.
     names = stream[index - 1].value if index >= 1 else None
     level = stream[index - 2].value if index >= 2 else 0
-    taken = tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else ()
-    return Import(str(stream[index].value), level if isinstance(level, int) else 0, taken)
+    texts = tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else ()
+    return Import(str(stream[index].value), level if isinstance(level, int) else 0, texts)
 
 
 def _stored(stream: tuple[Instruction, ...], index: int) -> Iterator[str]:
