@@ -99,7 +99,7 @@ def decode_code(raw: RawCode, python: str) -> Code:
 
 
 def adapt(code: CodeType) -> Code:
-    """Return a live code object of this Python as Code. Nothing of it is run."""
+    """Return a live code object of this Python as Code; nothing of it is run."""
     return _decode(_raw(code), _RUNNING)
 
 

@@ -43,9 +43,20 @@ class Uses:
 
 
 def names_used(code: Code, *, nested: bool = True) -> Uses:
-    """Return what *code* uses; all code nested in it too, unless *nested* is False.
+    """Return the names that code uses.
 
-    Comprehensions run with what they stand in, so their code always counts.
+    Parameters
+    ----------
+    code
+        A function's code.
+    nested
+        Whether what nested functions use counts as well. Comprehensions run with what they
+        stand in, so their code always counts.
+
+    Returns
+    -------
+    Uses
+        Global and free names, each with the attributes used of it, and imports in the body.
     """
     uses = Uses()
     bound: dict[str, Import] = {}

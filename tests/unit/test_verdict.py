@@ -65,6 +65,7 @@ def test_bytecode_of_another_family_raises_and_of_the_same_is_unknown(model: Pat
     pure = manifest_with(nodes=PURE)
     assert answers(verdict(model, pure, python="3.10.13", magic=3439)) == ("no", "yes", "yes")
     assert answers(verdict(model, pure, python="3.12.1", magic=3531)) == ("unknown", "yes", "yes")
+    assert answers(verdict(model, pure, python="3.14.0", magic=3627)) == ("unknown", "yes", "yes")
 
 
 def test_a_function_without_source_loads_under_its_own_python_alone(model: Path) -> None:
@@ -242,4 +243,5 @@ def test_facts_of_numpy_and_bytecode() -> None:
     assert removed_from_numpy("bool", "1.26.4")
     assert not removed_from_numpy("bool", "2.1")
     assert same_family("3.8", "3.10")
+    assert same_family("3.13", "3.14")
     assert not same_family("3.10", "3.11")
