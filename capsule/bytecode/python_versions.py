@@ -109,15 +109,10 @@ def _read_by_each(raws: list[RawCode], *, any_lines: bool = False) -> _Candidate
             except Undecodable as error:
                 candidates.rule_out(python, str(error))
                 continue
-            unchecked = any_lines and table_of(python).version < (3, 10)
-            if not unchecked and not _lines_fit(raw, python):
+            version = table_of(python).version
+            if not (any_lines and version < (3, 10)) and not covers_code(raw, version):
                 candidates.rule_out(python, "its table of lines is of another form")
     return candidates
-
-
-def _lines_fit(raw: RawCode, python: str) -> bool:
-    fits = covers_code(raw, table_of(python).version)
-    return fits and all(_lines_fit(inner, python) for inner in raw.nested)
 
 
 def _detection(raw: RawCode, candidates: _Candidates, damage: str | None = None) -> Detection:

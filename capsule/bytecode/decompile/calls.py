@@ -69,7 +69,7 @@ def _call(
     _push_call(machine, function, values[:positional], keywords)
 
 
-def _call_pair(machine: StackMachine, entries: list[Entry], names: tuple[str, ...] = ()) -> None:
+def _call_pair(machine: StackMachine, entries: list[Entry], names: tuple[str, ...]) -> None:
     """Call what stands in two places below: one of them empty, or the second an argument."""
     lower, upper = machine.pop_many(2)
     if isinstance(lower, Null):
@@ -80,13 +80,22 @@ def _call_pair(machine: StackMachine, entries: list[Entry], names: tuple[str, ..
         _call(machine, lower, [upper, *entries], names)
 
 
-@HANDLERS.register("CALL_FUNCTION")
+@HANDLERS.register("CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_KW")
 def _call_function(machine: StackMachine, instruction: Instruction) -> None:
     if machine.version < (3, 6):
         _call_before_3_6(machine, instruction)
         return
+    names: tuple[str, ...] = ()
+    if instruction.name != "CALL_FUNCTION":
+        table = machine.pop()
+        if not isinstance(table, ast.Tuple):
+            raise DecompileError(_NO_NAMES)
+        names = tuple(map(_text, table.elts))
     entries = machine.pop_many(count_of(instruction))
-    _call(machine, machine.pop(), entries)
+    if machine.version >= (3, 13):
+        _call_pair(machine, entries, names)
+    else:
+        _call(machine, machine.pop(), entries, names)
 
 
 @HANDLERS.register("CALL_FUNCTION_VAR", "CALL_FUNCTION_VAR_KW")
@@ -112,13 +121,8 @@ def _call_before_3_6(machine: StackMachine, instruction: Instruction) -> None:
     _push_call(machine, function, values, keywords)
 
 
-@HANDLERS.register("CALL_METHOD")
-def _call_method(machine: StackMachine, instruction: Instruction) -> None:
-    _call_pair(machine, machine.pop_many(count_of(instruction)))
-
-
-@HANDLERS.register("CALL")
-def _call_3_11(machine: StackMachine, instruction: Instruction) -> None:
+@HANDLERS.register("CALL", "CALL_METHOD")
+def _call_or_method(machine: StackMachine, instruction: Instruction) -> None:
     names, machine.keywords = machine.keywords, ()
     _call_pair(machine, machine.pop_many(count_of(instruction)), names)
 
@@ -129,22 +133,6 @@ def _set_keyword_names(machine: StackMachine, instruction: Instruction) -> None:
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
         raise DecompileError(_NO_NAMES)
     machine.keywords = names
-
-
-@HANDLERS.register("CALL_FUNCTION_KW", "CALL_KW")
-def _call_keywords(machine: StackMachine, instruction: Instruction) -> None:
-    if machine.version < (3, 6):
-        _call_before_3_6(machine, instruction)
-        return
-    table = machine.pop()
-    if not isinstance(table, ast.Tuple):
-        raise DecompileError(_NO_NAMES)
-    names = tuple(map(_text, table.elts))
-    entries = machine.pop_many(count_of(instruction))
-    if machine.version >= (3, 13):
-        _call_pair(machine, entries, names)
-    else:
-        _call(machine, machine.pop(), entries, names)
 
 
 @HANDLERS.register("CALL_FUNCTION_EX")

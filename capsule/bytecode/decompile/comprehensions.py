@@ -77,7 +77,7 @@ def comprehension_of(code: Code, statements: list[ast.stmt], iterable: ast.expr)
     comprehension: ast.expr | None = None
     first, rest = (statements[0], statements[1:]) if statements else (None, [])
     if code.name == "<genexpr>":
-        ends = not rest or (isinstance(rest[0], ast.Return) and _returns_nothing(rest[0]))
+        ends = not rest or (isinstance(rest[0], ast.Return) and is_none(rest[0].value))
         if isinstance(first, ast.For) and ends:
             comprehension = _generator_expression(first)
     elif isinstance(first, ast.Return) and not rest:
@@ -89,7 +89,3 @@ def comprehension_of(code: Code, statements: list[ast.stmt], iterable: ast.expr)
         raise DecompileError("a comprehension over something else than it was given")
     generator.iter = iterable
     return comprehension
-
-
-def _returns_nothing(statement: ast.Return) -> bool:
-    return statement.value is None or is_none(statement.value)

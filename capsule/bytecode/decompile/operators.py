@@ -165,30 +165,23 @@ def _surely_float(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) is float
 
 
-def subscript_slice(machine: StackMachine, ctx: ast.expr_context) -> ast.Subscript:
-    """Return what BINARY_SLICE or STORE_SLICE (3.12+) works on: ``x[start:stop]``."""
-    value, start, stop = machine.expressions(3)
-    return ast.Subscript(value, _slice(start, stop), ctx)
-
-
-def subscript_slice_2(
+def subscript_slice(
     machine: StackMachine, instruction: Instruction, ctx: ast.expr_context
 ) -> ast.Subscript:
-    """Return what a slice instruction of Python 2 works on: +1 has a start, +2 a stop, +3 both."""
+    """Return the ``x[start:stop]`` that an instruction for slices reads or stores to."""
+    if not instruction.name.endswith(("+0", "+1", "+2", "+3")):
+        value, start, stop = machine.expressions(3)
+        return ast.Subscript(value, _slice(start, stop), ctx)
+    # Python 2: +1 has a start, +2 a stop, +3 both.
     kind = int(instruction.name[-1])
-    stop = machine.expression() if kind & 2 else None
-    start = machine.expression() if kind & 1 else None
-    return ast.Subscript(machine.expression(), ast.Slice(start, stop, None), ctx)
+    upper = machine.expression() if kind & 2 else None
+    lower = machine.expression() if kind & 1 else None
+    return ast.Subscript(machine.expression(), ast.Slice(lower, upper, None), ctx)
 
 
-@HANDLERS.register("BINARY_SLICE")
+@HANDLERS.register("BINARY_SLICE", *(f"SLICE+{kind}" for kind in range(4)))
 def _load_slice(machine: StackMachine, instruction: Instruction) -> None:
-    machine.push(subscript_slice(machine, ast.Load()))
-
-
-@HANDLERS.register(*(f"SLICE+{kind}" for kind in range(4)))
-def _load_slice_2(machine: StackMachine, instruction: Instruction) -> None:
-    machine.push(subscript_slice_2(machine, instruction, ast.Load()))
+    machine.push(subscript_slice(machine, instruction, ast.Load()))
 
 
 def _slice(start: ast.expr, stop: ast.expr, step: ast.expr | None = None) -> ast.Slice:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Union
 
 from capsule.bytecode.code import Instruction
-from capsule.bytecode.decompile.operators import subscript_slice, subscript_slice_2
+from capsule.bytecode.decompile.operators import subscript_slice
 from capsule.bytecode.decompile.stack_machine import COUNT_LIMIT, HandlerTable, StackMachine
 from capsule.bytecode.decompile.values import (
     INERT,
@@ -195,9 +195,7 @@ def _place(machine: StackMachine, instruction: Instruction, ctx: ast.expr_contex
     if name.endswith("_SUBSCR"):
         collection, key = machine.expressions(2)
         return ast.Subscript(collection, key, ctx)
-    if name == "STORE_SLICE":
-        return subscript_slice(machine, ctx)
-    return subscript_slice_2(machine, instruction, ctx)
+    return subscript_slice(machine, instruction, ctx)
 
 
 def _same_place(left: ast.expr, place: Place) -> bool:

@@ -34,7 +34,6 @@ VISIT_LIMIT = 4000
 
 _GENERATOR = 0x20
 _NOWHERE = "instructions that end nowhere"
-_LEFT_BEHIND = "a loop that leaves something behind"
 
 
 @dataclass(frozen=True)
@@ -293,7 +292,7 @@ class Structure:
     def require_same_stack(self, path: Path, stack: list[Entry], block: Block) -> None:
         """Refuse a loop that leaves another stack than it found."""
         if not path.ended and not identical(path.stack, stack):
-            raise DecompileError(_LEFT_BEHIND, block.end)
+            raise DecompileError("a loop that leaves something behind", block.end)
 
     def only_drops(self, at: int) -> bool:
         """Tell whether a block only cleans up behind ``a < b < c``."""
