@@ -12,7 +12,7 @@ from importlib.util import MAGIC_NUMBER
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from capsule.bytecode import Import, Uses, adapt, lift, names_used
+from capsule.bytecode import Import, Uses, adapt, decompile_code, names_used
 from capsule.capture.objects import is_dunder
 from capsule.capture.origins import module_place
 from capsule.capture.source import compiles_to, futures_of
@@ -61,7 +61,7 @@ def function_node(graph: ImportGraph, function: FunctionType) -> Node:
 def _lifted(function: FunctionType) -> str | None:
     """Return source made from the code itself, if it compiles to the very same code."""
     code = function.__code__
-    text = lift(adapt(code)).text
+    text = decompile_code(adapt(code)).source
     scope = function.__globals__.items()
     modules = [n for n, value in scope if isinstance(value, ModuleType) and n.isidentifier()]
     # Which names its module imported is not known: it decides how 3.11 and 3.12 compile.

@@ -16,6 +16,7 @@ from typing import Any
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
+from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
 from capsule.description.custom import CustomObjects, short_name
 from capsule.description.definitions import add_definitions, class_from
 from capsule.errors import InputError
@@ -37,22 +38,6 @@ from capsule.manifest import (
     Probe,
     PythonFacts,
 )
-
-MAGIC = {
-    "2.7": 62211,
-    "3.4": 3310,
-    "3.5": 3351,
-    "3.6": 3379,
-    "3.7": 3394,
-    "3.8": 3413,
-    "3.9": 3425,
-    "3.10": 3439,
-    "3.11": 3495,
-    "3.12": 3531,
-    "3.13": 3571,
-    "3.14": 3627,
-}
-
 
 # What `/` is in Python 2: whole numbers are divided without rest, whoever holds them.
 _CLASSIC_DIVISION = Node(
@@ -120,7 +105,7 @@ def infer_manifest(
 
 def _python(inspection: Inspection, release: Release | None) -> PythonFacts:
     """Return the Pythons that may have written the file: all of them where nothing tells."""
-    order = list(MAGIC)
+    order = list(VERSIONS)
     lowest, highest = inspection.python.lowest, inspection.python.highest
     if lowest is None or highest is None:
         lowest, highest = release.pythons if release else (order[0], order[-1])
@@ -131,7 +116,7 @@ def _python(inspection: Inspection, release: Release | None) -> PythonFacts:
 def python_facts(version: str) -> PythonFacts:
     """Return the facts of the CPython of a full *version*."""
     minor = ".".join(version.split(".")[:2])
-    return PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
+    return PythonFacts("cpython", version, MAGIC_NUMBERS.get(minor, 0), "")
 
 
 def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None:
@@ -221,7 +206,7 @@ class _Graph:
         if source is None:
             python = read.pythons[-1] if len(read.pythons) == 1 else ""
             text = base64.b64encode(code_bytes(code)).decode("ascii")
-            bytecode = Code(read.code_sha256 or "", MAGIC.get(python, 0), text)
+            bytecode = Code(read.code_sha256 or "", MAGIC_NUMBERS.get(python, 0), text)
         return Node(
             kind="lambda" if read.kind == "lambda" else "function",
             module="__main__",

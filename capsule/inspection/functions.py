@@ -11,7 +11,7 @@ from typing import Any
 from capsule.artifact.embedded import StoredFunction, objects, stored_functions
 from capsule.artifact.files import Artifact, Format, Identity, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
-from capsule.bytecode.python_versions import Written, who_wrote
+from capsule.bytecode.python_versions import Detection, detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.guest.digest import code_bytes
 from capsule.inspection.model import FunctionKind, FunctionRead, Inspection, is_object
@@ -118,7 +118,7 @@ class _Reader:
             closure=stored.closure,
         )
         try:
-            written = who_wrote(code_bytes(code))
+            written = detect_python_versions(code_bytes(code))
         except (MarshalError, ValueError) as error:
             return replace(function, unread=str(error)[:400])
         listing = tuple(_listing(written.code)) if self._disassemble else ()
@@ -130,9 +130,9 @@ def _by_name(stored: StoredFunction) -> FunctionRead:
     return FunctionRead((), "", stored.name[:TEXT_LIMIT], kind, "by-name", None, None)
 
 
-def _described(function: FunctionRead, written: Written) -> FunctionRead:
+def _described(function: FunctionRead, written: Detection) -> FunctionRead:
     """Return *function* with what its code tells."""
-    code, lifted = written.code, written.lifted
+    code, decompilation = written.code, written.decompilation
     uses = names_used(code)
     names = {name: tuple(sorted(chains)) for name, chains in sorted(uses.globals.items())}
     unknown = [n for n in names if n not in ALIASES and not hasattr(builtins, n) and n != code.name]
@@ -152,13 +152,13 @@ def _described(function: FunctionRead, written: Written) -> FunctionRead:
         imports=tuple(sorted({use.module for use in uses.imports})),
         missing=(*unknown, *bare),
         constants=tuple(_constants(code)),
-        source=lifted.text,
-        stopped=lifted.stopped,
+        source=decompilation.source,
+        stopped=decompilation.reason,
         docstring=code.docstring,
         line=code.first_line,
         arguments=code.argument_count,
-        damaged=written.damaged,
-        risks=tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
+        damaged=written.damage,
+        risks=tuple(dict.fromkeys(of_code(code, uses, decompilation.source))),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from capsule.artifact.embedded import objects
 from capsule.artifact.files import Artifact
 from capsule.bytecode import Code, Uses
-from capsule.bytecode.decompile import function_in
+from capsule.bytecode.decompile import parse_function
 from capsule.inspection.model import FunctionRead, Hint, Risk, RiskSeverity
 
 HIGH: RiskSeverity = "high"
@@ -220,7 +220,7 @@ def _getattr(source: str | None) -> Iterator[Hint]:
     if source is None:
         yield Hint("computed-name", HIGH, "it uses getattr, and what for could not be read")
         return
-    for node in ast.walk(function_in(source) or ast.Pass()):
+    for node in ast.walk(parse_function(source) or ast.Pass()):
         if not (isinstance(node, ast.Call) and _is(node.func, "getattr") and len(node.args) > 1):
             continue
         name = node.args[1]

@@ -1,13 +1,10 @@
-"""What is known of Keras and of bytecode, measured or read in their sources."""
+"""What is known of Keras and numpy, measured or read in their sources."""
 
 from __future__ import annotations
 
 from packaging.version import Version
 
 from capsule.manifest import KerasFacts
-
-# Bytecode of one family parses in the next minor of it and then runs wrong opcodes.
-MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.13"))
 
 # Names that a lambda finds, after Keras loaded it, in the module that loaded it, with
 # the module that each stands for. None: Keras' own, whatever it may be.
@@ -103,11 +100,6 @@ def names_at_load(module: str, version: str) -> dict[str, str | None]:
     if release >= Version("2.6"):
         names["tf"] = "tensorflow"
     return names
-
-
-def same_family(first: str, second: str) -> bool:
-    """Tell whether bytecode of Python *first* (as ``3.11``) would parse under *second*."""
-    return any(first in family and second in family for family in MARSHAL_FAMILIES)
 
 
 def keras_generation(module: str, version: str, form: str) -> str:

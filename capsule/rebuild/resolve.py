@@ -13,10 +13,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
 from capsule.consent.plan import Plan, Trust, make_plan
 from capsule.description.configuration import configuration_as_written
 from capsule.description.describe import Description
-from capsule.description.infer import MAGIC
 from capsule.errors import ArtifactChangedError, InputError, RebuildError
 from capsule.guest import values
 from capsule.inspection import Inspection
@@ -206,7 +206,7 @@ def choose_python(
     trouble: RebuildError | None = None
     for way in dict.fromkeys(("never", download)):  # what is here comes before what is not
         for version in candidates:
-            facts = PythonFacts("cpython", f"{version}.0", MAGIC[version], "")
+            facts = PythonFacts("cpython", f"{version}.0", MAGIC_NUMBERS[version], "")
             try:
                 return find_python(facts, interpreter, download=way)
             except RebuildError as error:
@@ -226,7 +226,7 @@ def choose_python(
 
 def _candidates(inspection: Inspection, release: Release) -> list[str]:
     """Return the minor versions of Python that would do, the best first."""
-    order = list(MAGIC)
+    order = list(VERSIONS)
     runs = _between(order, *release.pythons)
     wrote = order
     if inspection.python.lowest is not None and inspection.python.highest is not None:

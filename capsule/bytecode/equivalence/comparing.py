@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capsule.bytecode.code import Code
-from capsule.bytecode.decompile import function_in
+from capsule.bytecode.decompile import parse_function
 from capsule.bytecode.equivalence.of_code import outcome_of_code
 from capsule.bytecode.equivalence.of_source import outcome_of_source
 from capsule.bytecode.equivalence.terms import Terms, Unknown
@@ -19,7 +19,7 @@ def difference(code: Code, text: str, *, chances: Iterable[int] = range(CHANCES)
 
     Raises Unknown where one of them does what is not followed.
     """
-    function = function_in(text)
+    function = parse_function(text)
     if function is None:
         return "one of them is no function"
     terms = Terms()

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from capsule.bytecode.formats import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
-from capsule.keras_compat.facts import is_keras3, keras_generation, same_family
+from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
 from capsule.verdict.case import Case, CaseRule
 from capsule.verdict.codes import environment as codes

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from capsule.bytecode.formats import MAGIC_NUMBERS
 from tests.making import save_warnings_of
 from tests.unit.verdict.models import (
     IN_KERAS_2,
@@ -28,22 +29,6 @@ from tests.unit.verdict.situations import (
     sidecar,
 )
 
-MAGIC = {
-    "3.6": 3379,
-    "3.7": 3394,
-    "3.8": 3413,
-    "3.9": 3425,
-    "3.10": 3439,
-    "3.11": 3495,
-    "3.12": 3531,
-    "3.13": 3571,
-    "3.14": 3627,
-}
-DRIFT = pytest.mark.xfail(
-    strict=True,
-    reason="the verdict's table of bytecode layouts ends at 3.13, that of the decompiler at 3.14",
-)
-
 
 def codes(situation: Situation, folder: Path) -> set[str]:
     """Return the codes of what the verdict finds."""
@@ -63,15 +48,15 @@ def codes(situation: Situation, folder: Path) -> set[str]:
         ("3.12", "3.13", "warning"),
         ("3.13", "3.11", "warning"),
         ("3.13", "3.7", "fatal"),
-        pytest.param("3.13", "3.14", "warning", marks=DRIFT),
+        ("3.13", "3.14", "warning"),
     ],
 )
 def test_pythons_of_one_layout_run_each_others_bytecode_wrongly(
     writer: str, reader: str, severity: str, tmp_path: Path
 ) -> None:
-    python = {"version": f"{writer}.1", "magic": MAGIC[writer], "abi": ""}
+    python = {"version": f"{writer}.1", "magic": MAGIC_NUMBERS[writer], "abi": ""}
     situation = Saved(
-        sidecar(python=python), environment(python=f"{reader}.1", magic=MAGIC[reader])
+        sidecar(python=python), environment(python=f"{reader}.1", magic=MAGIC_NUMBERS[reader])
     )
     verdict = situation.verdict(tmp_path)
     assert [f.severity for f in verdict.findings if f.code == "bytecode"] == [severity]
