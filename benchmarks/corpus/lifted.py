@@ -21,7 +21,7 @@ sys.path.insert(0, str(PROJECT))
 
 from capsule.artifact import open_artifact  # noqa: E402
 from capsule.bytecode.code import as_written_by  # noqa: E402
-from capsule.bytecode.equivalence import Unknown, difference, same_steps  # noqa: E402
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference  # noqa: E402
 from capsule.bytecode.python_versions import Written, who_wrote  # noqa: E402
 from capsule.bytecode.unmarshal import read_code  # noqa: E402
 from capsule.guest.digest import code_bytes  # noqa: E402
@@ -71,7 +71,7 @@ def compared(found: Written, pythons: dict[str, Path]) -> str:
     (raw,) = read_code(again)
     other = as_written_by(raw, minor)
     if minor == own:
-        told = same_steps(code, other)
+        told = instruction_difference(code, other)
         return f"the same instructions under {own}" if told is None else f"DIFFERENT: {told}"
     told = difference(other, found.lifted.text)
     return f"the same when followed, compiled by {minor}" if told is None else f"DIFFERENT: {told}"

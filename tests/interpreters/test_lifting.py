@@ -12,7 +12,7 @@ import pytest
 
 from capsule.bytecode import Code, lift
 from capsule.bytecode.code import as_written_by
-from capsule.bytecode.equivalence import Unknown, difference, same_steps
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference
 from capsule.bytecode.python_versions import who_wrote
 from capsule.bytecode.unmarshal import read_code
 from tests.interpreters.finding import interpreter
@@ -95,7 +95,7 @@ def test_what_people_write_is_lifted_and_compiles_to_the_same_instructions(
             continue
         (again,) = ask([(lifted.text, free)])
         assert again is not None, f"{text} was lifted to what is no syntax: {lifted.text}"
-        told = same_steps(code, code_of(again, minor))
+        told = instruction_difference(code, code_of(again, minor))
         if told is not None:
             otherwise.append((text, lifted.text, told))
             assert difference(code, lifted.text) is None, text

@@ -1,0 +1,89 @@
+"""The comparison of code with source over as many paths as it takes to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capsule.bytecode.code import Code
+from capsule.bytecode.decompile import function_in
+from capsule.bytecode.equivalence.execute_code import execute_code
+from capsule.bytecode.equivalence.execute_source import execute_source
+from capsule.bytecode.equivalence.frames import StackUnderflow
+from capsule.bytecode.equivalence.paths import Execution
+from capsule.bytecode.equivalence.terms import Terms, Unknown
+
+PATHS = 12
+PATHS_TO_READ = 4
+STEP_BUDGET = 10_000  # over all paths: loops within loops would take seconds
+
+
+def difference(code: Code, text: str, *, seeds: Iterable[int] = range(PATHS)) -> str | None:
+    """Compare what *code* computes with what the source *text* computes.
+
+    Parameters
+    ----------
+    code
+        The code of a function, of any Python.
+    text
+        A lambda or a ``def`` as today's Python writes it. Names that are free in *code* are
+        free in it.
+    seeds
+        Each decides one path. Once all paths together took ``STEP_BUDGET`` steps, no further
+        path is tried.
+
+    Returns
+    -------
+    str or None
+        The first operation or result in which a path of the two differs; None if none does.
+
+    Raises
+    ------
+    Unknown
+        One of them does what is not modelled.
+    SyntaxError
+        *text* is no Python.
+    """
+    function = function_in(text)
+    if function is None:
+        return "one of them is no function"
+    terms = Terms()
+    for seed in seeds:
+        if terms.steps > STEP_BUDGET:
+            break
+        try:
+            left = execute_code(code, terms, seed)
+            right = execute_source(function, code.free, terms, seed)
+        except RecursionError:
+            raise Unknown("nested deeper than can be followed") from None
+        # Of a loop without end, both must agree as far as both were executed.
+        endless = "limit" in (left.outcome.kind, right.outcome.kind)
+        if endless and all(a == b for a, b in zip(left.trace, right.trace)):
+            continue
+        if left != right:
+            return f"they part under chance {seed}: {_describe(terms, left, right)}"
+    return None
+
+
+def _describe(terms: Terms, left: Execution, right: Execution) -> str:
+    """Say the first thing in which two executions differ."""
+    for a, b in zip(left.trace, right.trace):
+        if a != b:
+            return f"{terms.read(a)} and {terms.read(b)}"
+    if len(left.trace) != len(right.trace):
+        return f"{len(left.trace)} and {len(right.trace)} steps"
+    return f"{left.outcome} and {right.outcome}"
+
+
+def makes_sense(code: Code) -> bool:
+    """Tell whether *code*, on whichever path, finds on the stack what it takes."""
+    terms = Terms()
+    for seed in range(PATHS_TO_READ):
+        try:
+            execute_code(code, terms, seed)
+        except StackUnderflow:
+            return False
+        except Unknown:
+            continue
+        except RecursionError:
+            break
+    return True

@@ -1,0 +1,88 @@
+"""Which names of a function are its own, of a closure around it, or of the module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from capsule.bytecode.equivalence.terms import Term, Terms
+
+
+@dataclass(frozen=True)
+class Bindings:
+    """The names that a function stores to.
+
+    ``arguments`` stand in the order in which code lists them; ``outer`` are declared nonlocal,
+    ``module`` global.
+    """
+
+    arguments: tuple[str, ...]
+    local: frozenset[str]
+    outer: frozenset[str]
+    module: frozenset[str]
+
+
+@dataclass
+class Scope:
+    """The names of a function in execution, with what they hold.
+
+    ``free`` are the names that a closure would bring.
+    """
+
+    bindings: Bindings
+    free: frozenset[str]
+    names: dict[str, Term]
+    declared: dict[str, Term] = field(default_factory=dict)
+
+
+def make_scope(
+    arguments: ast.arguments, body: list[ast.stmt], free: frozenset[str], terms: Terms
+) -> Scope:
+    """Return the scope in which a function begins: its arguments alone have values."""
+    bindings = terms.compute_once(arguments, lambda: _find_bindings(arguments, body))
+    return Scope(bindings, free, {n: terms.intern("argument", n) for n in bindings.arguments})
+
+
+def _find_bindings(arguments: ast.arguments, body: list[ast.stmt]) -> Bindings:
+    """Return the names that a function stores to; those of functions inside are not its own."""
+    listed = [
+        *arguments.posonlyargs,
+        *arguments.args,
+        *arguments.kwonlyargs,
+        *filter(None, (arguments.vararg, arguments.kwarg)),
+    ]
+    names = tuple(argument.arg for argument in listed)
+    stored, outer, module = set(names), set[str](), set[str]()
+    for node in _own_nodes(body):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            stored.add(node.id)
+        elif isinstance(node, ast.FunctionDef):
+            stored.add(node.name)
+        elif isinstance(node, ast.alias):
+            stored.add(node.asname or node.name.split(".")[0])
+        elif isinstance(node, ast.Nonlocal):
+            outer.update(node.names)
+        elif isinstance(node, ast.Global):
+            module.update(node.names)
+    local = frozenset(stored - outer - module)
+    return Bindings(names, local, frozenset(outer), frozenset(module))
+
+
+def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield the nodes of a function that belong to no function or comprehension inside."""
+    remaining: list[ast.AST] = [*body]
+    while remaining:
+        node = remaining.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef):
+            remaining += [*node.decorator_list, *node.args.defaults]
+        elif isinstance(node, ast.Lambda):
+            remaining += node.args.defaults
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            # Its targets are its own; := inside of it is the function's.
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.NamedExpr):
+                    yield inner.target
+        else:
+            remaining += ast.iter_child_nodes(node)
