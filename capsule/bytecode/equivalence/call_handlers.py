@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from capsule.bytecode.equivalence.frames import (
@@ -9,7 +10,6 @@ from capsule.bytecode.equivalence.frames import (
     Entry,
     Frame,
     Function,
-    LoopItems,
     ValueHandler,
 )
 from capsule.bytecode.equivalence.paths import Ended
@@ -25,7 +25,7 @@ def _call(
 ) -> Term:
     """Call *function*; the last arguments are those with *names*."""
     if isinstance(function, Function) and function.code.name in _COMPREHENSIONS:
-        if len(arguments) != 1 or not isinstance(arguments[0], LoopItems):
+        if len(arguments) != 1 or not isinstance(arguments[0], Iterator):
             raise Unknown("a comprehension that is called in its own way")
         return _comprehension(frame, function, arguments[0])
     values = [frame.term(argument) for argument in arguments]
@@ -34,7 +34,7 @@ def _call(
     return frame.path.call(frame.term(function), values[:positional], keywords)
 
 
-def _comprehension(frame: Frame, function: Function, items: LoopItems) -> Term:
+def _comprehension(frame: Frame, function: Function, items: Iterator[Term]) -> Term:
     inner = Frame(function.code, frame.path, {".0": items}, frame.execute, frame, frame.declared)
     outcome = frame.execute(inner)
     if function.code.name == "<genexpr>":
@@ -53,18 +53,16 @@ def _call_function(frame: Frame, step: Step) -> Term:
 
 
 def _call_before_3_6(frame: Frame, step: Step) -> Term:
-    double = frame.pop() if step.name.endswith("_KW") else None
-    single = frame.pop() if "_VAR" in step.name else None
+    mapping = frame.pop() if step.name.endswith("_KW") else None
+    iterable = frame.pop() if "_VAR" in step.name else None
     pairs = [frame.pop_terms(2) for _ in range(step.argument >> 8)][::-1]
     arguments = frame.pop_entries(step.argument & 0xFF)
-    if not pairs and single is None and double is None:
+    if not pairs and iterable is None and mapping is None:
         return _call(frame, frame.pop_entry(), arguments)
     values = [frame.term(argument) for argument in arguments]
-    if single is not None:
-        values += frame.terms.spread(single)
+    values += [] if iterable is None else frame.terms.spread(iterable)
     keywords: list[Keyword] = [(name, value) for name, value in pairs]
-    if double is not None:
-        keywords += frame.terms.pairs(double)
+    keywords += [] if mapping is None else frame.terms.pairs(mapping)
     return frame.path.call(frame.pop(), values, keywords)
 
 
@@ -103,21 +101,17 @@ def _call_method(frame: Frame, step: Step) -> Term:
 def _call_spread(frame: Frame, step: Step) -> Term:
     keywords: list[Keyword] = []
     if step.argument & 1 or frame.version >= (3, 14):
-        top = frame.pop_entry()
-        if not isinstance(top, EmptySlot):
-            keywords = frame.terms.pairs(frame.term(top))
+        mapping = frame.pop_entry()
+        if not isinstance(mapping, EmptySlot):
+            keywords = frame.terms.pairs(frame.term(mapping))
     values = frame.terms.spread(frame.pop())
-    return frame.path.call(frame.term(_pop_callable(frame)), values, keywords)
-
-
-def _pop_callable(frame: Frame) -> Entry:
-    """Take what is called from the stack, and the empty slot beside it (3.11 and later)."""
-    top = frame.pop_entry()
+    function = frame.pop_entry()
+    # From 3.11 on an empty slot stands beside the function, from 3.13 on above it.
     if frame.version >= (3, 13):
-        return frame.pop_entry() if isinstance(top, EmptySlot) else top
-    if frame.version >= (3, 11) and frame.stack and isinstance(frame.stack[-1], EmptySlot):
+        function = frame.pop_entry() if isinstance(function, EmptySlot) else function
+    elif frame.version >= (3, 11) and frame.stack and isinstance(frame.stack[-1], EmptySlot):
         frame.stack.pop()
-    return top
+    return frame.path.call(frame.term(function), values, keywords)
 
 
 def _make_function(frame: Frame, step: Step) -> Function:

@@ -60,7 +60,7 @@ def difference(code: Code, text: str, *, seeds: Iterable[int] = range(PATHS)) ->
         if endless and all(a == b for a, b in zip(left.trace, right.trace)):
             continue
         if left != right:
-            return f"they part under chance {seed}: {_describe(terms, left, right)}"
+            return f"they differ on path {seed}: {_describe(terms, left, right)}"
     return None
 
 
@@ -71,7 +71,8 @@ def _describe(terms: Terms, left: Execution, right: Execution) -> str:
             return f"{terms.read(a)} and {terms.read(b)}"
     if len(left.trace) != len(right.trace):
         return f"{len(left.trace)} and {len(right.trace)} steps"
-    return f"{left.outcome} and {right.outcome}"
+    (kind, values), (other_kind, other_values) = left.outcome, right.outcome
+    return f"{kind} {values} and {other_kind} {other_values}"
 
 
 def makes_sense(code: Code) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from capsule.bytecode.equivalence.frames import Display, EffectHandler, Frame
@@ -47,38 +48,30 @@ def _store_or_delete(frame: Frame, step: Step) -> None:
         frame.path.perform("store", *place, frame.pop())
 
 
-def _parts(frame: Frame, depth: int, *kinds: str) -> list[Any]:
-    """Return the parts of the display that stands that deep on the stack."""
-    entry = frame.stack[-depth] if 0 < depth <= len(frame.stack) else None
-    if not isinstance(entry, Display) or entry.kind not in kinds:
-        raise Unknown("an item goes into what is no display")
-    return entry.parts
+def _fill(kinds: tuple[str, ...], pop_parts: Callable[[Frame, Step], list[Any]]) -> EffectHandler:
+    """Return what puts parts into a display, of one of *kinds*, deeper on the stack."""
+
+    def fill(frame: Frame, step: Step) -> None:
+        parts = pop_parts(frame, step)
+        depth = 1 if step.name == "STORE_MAP" else step.argument
+        display = frame.stack[-depth] if 0 < depth <= len(frame.stack) else None
+        if not isinstance(display, Display) or display.kind not in kinds:
+            raise Unknown("an item goes into what is no display")
+        display.parts += parts
+
+    return fill
 
 
-def _store_map(frame: Frame, step: Step) -> None:
-    value, key = frame.pop_terms(2)
-    _parts(frame, 1, "dict").append((key, value))
-
-
-def _add_item(frame: Frame, step: Step) -> None:
-    item = frame.pop()
-    _parts(frame, step.argument, "list", "set").append(item)
-
-
-def _add_pair(frame: Frame, step: Step) -> None:
+def _pop_pair(frame: Frame, step: Step) -> list[Any]:
     first, second = frame.pop_terms(2)
-    pair = (first, second) if frame.version >= (3, 8) else (second, first)
-    _parts(frame, step.argument, "dict").append(pair)
+    key_first = step.name == "MAP_ADD" and frame.version >= (3, 8)
+    return [(first, second) if key_first else (second, first)]
 
 
-def _extend(frame: Frame, step: Step) -> None:
-    items = frame.terms.spread(frame.pop())
-    _parts(frame, step.argument, "list", "set").extend(items)
-
-
-def _update(frame: Frame, step: Step) -> None:
-    pairs = frame.terms.pairs(frame.pop())
-    _parts(frame, step.argument, "dict").extend(pairs)
+_add_item = _fill(("list", "set"), lambda frame, step: [frame.pop()])
+_add_items = _fill(("list", "set"), lambda frame, step: frame.terms.spread(frame.pop()))
+_add_pair = _fill(("dict",), _pop_pair)
+_add_pairs = _fill(("dict",), lambda frame, step: frame.terms.pairs(frame.pop()))
 
 
 def _unpack(frame: Frame, step: Step) -> None:
@@ -108,21 +101,20 @@ HANDLERS: dict[str, EffectHandler] = {
     "STORE_FAST": lambda frame, step: frame.store(step.value, frame.pop_entry()),
     "STORE_DEREF": lambda frame, step: frame.store(step.value, frame.pop_entry()),
     "STORE_GLOBAL": _store_global,
-    "DELETE_FAST": _delete_variable,
-    "DELETE_DEREF": _delete_variable,
+    **dict.fromkeys(("DELETE_FAST", "DELETE_DEREF"), _delete_variable),
     **{
         f"{verb}_{place}": _store_or_delete
         for verb in ("STORE", "DELETE")
         for place in ("ATTR", "SUBSCR", "SLICE", *(f"SLICE+{bits}" for bits in range(4)))
     },
-    "STORE_MAP": _store_map,
+    "STORE_MAP": _add_pair,
     "LIST_APPEND": _add_item,
     "SET_ADD": _add_item,
     "MAP_ADD": _add_pair,
-    "LIST_EXTEND": _extend,
-    "SET_UPDATE": _extend,
-    "DICT_UPDATE": _update,
-    "DICT_MERGE": _update,
+    "LIST_EXTEND": _add_items,
+    "SET_UPDATE": _add_items,
+    "DICT_UPDATE": _add_pairs,
+    "DICT_MERGE": _add_pairs,
     "UNPACK_SEQUENCE": _unpack,
     "UNPACK_EX": _unpack,
     "ROT_TWO": lambda frame, step: frame.rotate(2),
@@ -134,7 +126,6 @@ HANDLERS: dict[str, EffectHandler] = {
     "DUP_TOPX": lambda frame, step: frame.duplicate(step.argument),
     "KW_NAMES": _set_keyword_names,
     "SWAP": _swap,
-    "POP_TOP": lambda frame, step: frame.pop_entry(),
-    "POP_ITER": lambda frame, step: frame.pop_entry(),
+    **dict.fromkeys(("POP_TOP", "POP_ITER"), lambda frame, step: frame.pop_entry()),
     "END_FOR": lambda frame, step: frame.pop_entries(1 if frame.version >= (3, 13) else 2),
 }

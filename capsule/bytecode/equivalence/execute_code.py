@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from capsule.bytecode.code import Code
 from capsule.bytecode.equivalence import call_handlers, effect_handlers, value_handlers
-from capsule.bytecode.equivalence.frames import EMPTY, Frame, LoopItems, argument_terms
+from capsule.bytecode.equivalence.frames import EMPTY, Frame, argument_terms
 from capsule.bytecode.equivalence.paths import Ended, Execution, Outcome, Path
 from capsule.bytecode.equivalence.steps import Step, normalize
 from capsule.bytecode.equivalence.terms import Terms, Unknown
@@ -66,9 +66,9 @@ def _branch(frame: Frame, step: Step) -> int:
 
 def _next_item(frame: Frame, step: Step) -> int:
     items = frame.stack[-1] if frame.stack else None
-    if not isinstance(items, LoopItems):
+    if not isinstance(items, Iterator):
         raise Unknown("a loop over what is no iterator")
-    item = next(items.left, None)
+    item = next(items, None)
     if item is not None:
         frame.push(item)
         return step.next

@@ -7,32 +7,27 @@ from collections.abc import Iterable
 
 from capsule.bytecode.equivalence.expressions import Expressions
 from capsule.bytecode.equivalence.paths import Ended, Execution, Outcome, Path
-from capsule.bytecode.equivalence.scopes import Scope, make_scope
+from capsule.bytecode.equivalence.scopes import make_scope
 from capsule.bytecode.equivalence.terms import Term, Terms
 
 
-class _Break(Exception):
-    pass
+class _BodyEnd(Exception):
+    """A loop's body ends by ``break`` or ``continue``; ``goes_on`` tells which."""
 
-
-class _Continue(Exception):
-    pass
+    def __init__(self, *, goes_on: bool) -> None:
+        self.goes_on = goes_on
 
 
 class _Function(Expressions):
     """Executes the body of one function; each visit_X of a statement gives no value."""
 
     def run(self, body: list[ast.stmt]) -> Outcome:
-        """Execute *body* to its end; return how it ends."""
         try:
             self.execute(body)
             outcome = Outcome("return", (self.terms.constant(None),))
         except Ended as end:
             outcome = end.outcome
         return Outcome("generator", (tuple(self.yields), outcome)) if self.yields else outcome
-
-    def execute_inner(self, body: list[ast.stmt], scope: Scope, path: Path) -> Outcome:
-        return _Function(path, scope).run(body)
 
     def execute(self, body: list[ast.stmt]) -> None:
         """Execute statements in a row."""
@@ -121,17 +116,15 @@ class _Function(Expressions):
         """Execute a loop's body once; tell whether the loop goes on."""
         try:
             self.execute(body)
-        except _Break:
-            return False
-        except _Continue:
-            pass
+        except _BodyEnd as end:
+            return end.goes_on
         return True
 
     def visit_Break(self, node: ast.Break) -> None:
-        raise _Break
+        raise _BodyEnd(goes_on=False)
 
     def visit_Continue(self, node: ast.Continue) -> None:
-        raise _Continue
+        raise _BodyEnd(goes_on=True)
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:

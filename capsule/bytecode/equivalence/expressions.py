@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Union
 
 from capsule.bytecode.decompile import CLASSIC_DIVISION
 from capsule.bytecode.equivalence.paths import Ended, Outcome, Path
@@ -21,6 +21,7 @@ _COMPARISONS = {
     kind: ast.unparse(ast.Compare(_A, [kind()], [_A]))[2:-2] for kind in ast.cmpop.__subclasses__()
 }
 _UNARY: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}
+_Comprehension = Union[ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp]
 _CONVERSIONS = {-1: 0, ord("s"): 1, ord("r"): 2, ord("a"): 3}
 
 
@@ -37,8 +38,8 @@ class Expressions(ABC):
         self.targets: list[dict[str, Term]] = []
 
     @abstractmethod
-    def execute_inner(self, body: list[ast.stmt], scope: Scope, path: Path) -> Outcome:
-        """Execute the body of a function inside on a path of its own."""
+    def run(self, body: list[ast.stmt]) -> Outcome:
+        """Execute the body of the function to its end; return how it ends."""
 
     def load(self, name: str) -> Term:
         """Return the value of a name."""
@@ -226,37 +227,35 @@ class Expressions(ABC):
         free = self.scope.free.union(self.scope.bindings.local, *self.targets)
         scope = make_scope(arguments, body, free, self.terms)
         path = self.path.nested()
-        outcome = self.execute_inner(body, scope, path)
+        outcome = type(self)(path, scope).run(body)
         signature = (scope.bindings.arguments, defaults, tuple(keyword_defaults))
         return self.terms.intern("function", *signature, outcome, tuple(path.trace))
 
     def visit_ListComp(self, node: ast.ListComp) -> Term:
-        elements = self._elements(node.generators, lambda: self.value(node.elt))
-        return self.terms.intern("list", *elements)
+        return self.terms.intern("list", *self._elements(node))
 
     def visit_SetComp(self, node: ast.SetComp) -> Term:
-        return self.terms.set_of(self._elements(node.generators, lambda: self.value(node.elt)))
+        return self.terms.set_of(self._elements(node))
 
     def visit_DictComp(self, node: ast.DictComp) -> Term:
-        pairs = self._elements(
-            node.generators, lambda: (self.value(node.key), self.value(node.value))
-        )
-        return self.terms.intern("dict", *pairs)
+        return self.terms.intern("dict", *self._elements(node))
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Term:
         # What it yields is computed when somebody asks: the order is the items' own.
-        elements = self._elements(node.generators, lambda: self.value(node.elt))
-        return self.terms.intern("generator", tuple(elements))
+        return self.terms.intern("generator", tuple(self._elements(node)))
 
-    def _elements(
-        self, generators: list[ast.comprehension], element: Callable[[], Any]
-    ) -> list[Any]:
-        iterable = self.path.perform("iterate", self.value(generators[0].iter))
+    def _elements(self, node: _Comprehension) -> list[Any]:
+        iterable = self.path.perform("iterate", self.value(node.generators[0].iter))
         self.targets.append({})
         try:
-            return [element() for _ in self._iterations(generators, iterable)]
+            return [self._element(node) for _ in self._iterations(node.generators, iterable)]
         finally:
             self.targets.pop()
+
+    def _element(self, node: _Comprehension) -> Any:
+        if isinstance(node, ast.DictComp):
+            return (self.value(node.key), self.value(node.value))
+        return self.value(node.elt)
 
     def _iterations(
         self, generators: Sequence[ast.comprehension], iterable: Term

@@ -32,13 +32,6 @@ class Display:
 
 
 @dataclass
-class LoopItems:
-    """An iterator over the items that are left of a loop."""
-
-    left: Iterator[Term]
-
-
-@dataclass
 class SavedVariable:
     """What a variable held before a comprehension that shares its frame; None if nothing."""
 
@@ -54,7 +47,8 @@ class Function:
     keyword_defaults: tuple[Keyword, ...] = ()
 
 
-Entry = Union[Term, EmptySlot, Display, LoopItems, SavedVariable, Function]
+# An iterator gives the items that are left of a loop.
+Entry = Union[Term, EmptySlot, Display, Iterator[Term], SavedVariable, Function]
 EMPTY = EmptySlot()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable, Iterator, Sequence
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 from capsule.bytecode.equivalence.terms import Keyword, Term, Terms
@@ -44,19 +45,17 @@ class Path:
     A function inside has a path of its own, whose trace is its own; its assignment is the same.
     """
 
-    def __init__(
-        self, terms: Terms, seed: int, assignment: dict[Hashable, int] | None = None
-    ) -> None:
+    def __init__(self, terms: Terms, seed: int) -> None:
         self.terms, self.seed = terms, seed
         self.trace: list[Term] = []
-        self._assignment = {} if assignment is None else assignment
+        self._assignment: dict[Hashable, int] = {}
         self._steps = 0
         self._calls = 0
 
     def nested(self) -> Path:
         """Return the path of a function inside."""
-        path = Path(self.terms, self.seed, self._assignment)
-        path._steps = self._steps
+        path = copy(self)
+        path.trace, path._calls = [], 0
         return path
 
     def count_step(self) -> None:

@@ -15,13 +15,11 @@ from capsule.bytecode.instructions import jumps
 _WITHOUT_EFFECT = {
     "NOP",
     "RESUME",
-    "CACHE",
     "NOT_TAKEN",
     "TO_BOOL",
     "PRECALL",
     "COPY_FREE_VARS",
     "MAKE_CELL",
-    "EXTENDED_ARG",
     "GEN_START",
 }
 _PAIRS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from capsule.bytecode.code import Code
@@ -12,7 +12,6 @@ from capsule.bytecode.equivalence.frames import (
     Entry,
     Frame,
     Function,
-    LoopItems,
     SavedVariable,
     ValueHandler,
 )
@@ -139,11 +138,11 @@ def _call_intrinsic(frame: Frame, step: Step) -> Term:
     raise Unknown("an instruction that is not followed")
 
 
-def _iterate(frame: Frame, step: Step) -> LoopItems:
+def _iterate(frame: Frame, step: Step) -> Iterator[Term]:
     top = frame.pop_entry()
-    if isinstance(top, LoopItems):
+    if isinstance(top, Iterator):
         return top
-    return LoopItems(frame.path.items(frame.path.perform("iterate", frame.term(top))))
+    return frame.path.items(frame.path.perform("iterate", frame.term(top)))
 
 
 def _yield(frame: Frame, step: Step) -> Term:
@@ -185,8 +184,7 @@ HANDLERS: dict[str, ValueHandler] = {
     "LOAD_CONST": _load_constant,
     "LOAD_FAST": _load_local,
     "LOAD_FAST_AND_CLEAR": lambda frame, step: SavedVariable(frame.names.pop(step.value, None)),
-    "LOAD_DEREF": lambda frame, step: frame.load(step.value),
-    "LOAD_CLASSDEREF": lambda frame, step: frame.load(step.value),
+    **dict.fromkeys(("LOAD_DEREF", "LOAD_CLASSDEREF"), lambda frame, step: frame.load(step.value)),
     "LOAD_CLOSURE": _load_cell,
     "LOAD_ASSERTION_ERROR": _load_assertion_error,
     "LOAD_COMMON_CONSTANT": _load_assertion_error,
@@ -201,11 +199,10 @@ HANDLERS: dict[str, ValueHandler] = {
     "BINARY_OP": _numbered_binary,
     **dict.fromkeys(("COMPARE_OP", "IS_OP", "CONTAINS_OP"), _compare),
     "BINARY_SUBSCR": _load_item,
-    "BINARY_SLICE": lambda frame, step: frame.path.perform(*frame.pop_slice(step)),
-    **{
-        f"SLICE+{bits}": lambda frame, step: frame.path.perform(*frame.pop_slice(step))
-        for bits in range(4)
-    },
+    **dict.fromkeys(
+        ("BINARY_SLICE", "SLICE+0", "SLICE+1", "SLICE+2", "SLICE+3"),
+        lambda frame, step: frame.path.perform(*frame.pop_slice(step)),
+    ),
     "BUILD_SLICE": lambda frame, step: frame.terms.slice(*frame.pop_terms(step.argument)),
     "BUILD_LIST": _build("list"),
     "BUILD_TUPLE": _build("tuple"),
@@ -213,8 +210,7 @@ HANDLERS: dict[str, ValueHandler] = {
     "BUILD_MAP": _build_map,
     "BUILD_CONST_KEY_MAP": _build_map_of_constant_keys,
     **{f"BUILD_{kind}_UNPACK": _build_of_several for kind in ("LIST", "TUPLE", "SET", "MAP")},
-    "BUILD_TUPLE_UNPACK_WITH_CALL": _build_of_several,
-    "BUILD_MAP_UNPACK_WITH_CALL": _build_of_several,
+    **{f"BUILD_{kind}_UNPACK_WITH_CALL": _build_of_several for kind in ("TUPLE", "MAP")},
     "LIST_TO_TUPLE": _turn_into_tuple,
     "CALL_INTRINSIC_1": _call_intrinsic,
     "GET_ITER": _iterate,
@@ -227,6 +223,5 @@ HANDLERS: dict[str, ValueHandler] = {
     "IMPORT_NAME": _import,
     "IMPORT_FROM": _import_from,
     "COPY": _copy,
-    "PUSH_NULL": lambda frame, step: EMPTY,
-    "RETURN_GENERATOR": lambda frame, step: EMPTY,
+    **dict.fromkeys(("PUSH_NULL", "RETURN_GENERATOR"), lambda frame, step: EMPTY),
 }
