@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from capsule.bytecode.code import Code
 from capsule.bytecode.equivalence import call_handlers, effect_handlers, value_handlers
-from capsule.bytecode.equivalence.frames import EMPTY, Frame, argument_terms
+from capsule.bytecode.equivalence.frames import EMPTY, Frame, signature_of
 from capsule.bytecode.equivalence.paths import Ended, Execution, Outcome, Path
 from capsule.bytecode.equivalence.steps import Step, normalize
 from capsule.bytecode.equivalence.terms import Terms, Unknown
@@ -19,7 +19,8 @@ _EFFECTS = effect_handlers.HANDLERS
 def execute_code(code: Code, terms: Terms, seed: int) -> Execution:
     """Execute *code* on the path of *seed*. Raises Unknown for what is not modelled."""
     path = Path(terms, seed)
-    outcome = _execute_frame(Frame(code, path, {**argument_terms(code, terms)}, _execute_frame))
+    arguments = signature_of(code).arguments(terms)
+    outcome = _execute_frame(Frame(code, path, {**arguments}, _execute_frame))
     return Execution(outcome, tuple(path.trace))
 
 

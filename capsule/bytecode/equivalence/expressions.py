@@ -228,8 +228,8 @@ class Expressions(ABC):
         scope = make_scope(arguments, body, free, self.terms)
         path = self.path.nested()
         outcome = type(self)(path, scope).run(body)
-        signature = (scope.bindings.arguments, defaults, tuple(keyword_defaults))
-        return self.terms.intern("function", *signature, outcome, tuple(path.trace))
+        head = (scope.bindings.signature, defaults, tuple(keyword_defaults))
+        return self.terms.intern("function", *head, outcome, tuple(path.trace))
 
     def visit_ListComp(self, node: ast.ListComp) -> Term:
         return self.terms.intern("list", *self._elements(node))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from capsule.bytecode.code import Code
-from capsule.bytecode.equivalence.paths import Ended, Outcome, Path
+from capsule.bytecode.equivalence.paths import Ended, Outcome, Path, Signature
 from capsule.bytecode.equivalence.steps import Step, version_of
 from capsule.bytecode.equivalence.terms import Keyword, Term, Terms, Unknown
 
@@ -145,13 +145,11 @@ class Frame:
                 return self.terms.set_of(entry.parts)
             return self.terms.intern(entry.kind, *entry.parts)
         if isinstance(entry, Function):
-            arguments = argument_terms(entry.code, self.terms)
-            path = self.path.nested()
-            outcome = self.execute(Frame(entry.code, path, {**arguments}, self.execute))
-            defaults = (entry.defaults, entry.keyword_defaults)
-            return self.terms.intern(
-                "function", tuple(arguments), *defaults, outcome, tuple(path.trace)
-            )
+            signature, path = signature_of(entry.code), self.path.nested()
+            arguments: dict[str, Entry] = {**signature.arguments(self.terms)}
+            outcome = self.execute(Frame(entry.code, path, arguments, self.execute))
+            head = (signature, entry.defaults, entry.keyword_defaults)
+            return self.terms.intern("function", *head, outcome, tuple(path.trace))
         if not isinstance(entry, int):
             raise Unknown("what is no value is used as one")
         return entry
@@ -183,11 +181,12 @@ class Frame:
             self.names[name] = saved
 
 
-def argument_terms(code: Code, terms: Terms) -> dict[str, Term]:
-    """Return a term for each argument of *code*, by its name."""
-    count = code.argument_count + code.keyword_only_count
-    count += bool(code.flags & 0x04) + bool(code.flags & 0x08)  # *args and **kwargs
-    return {name: terms.intern("argument", name) for name in code.variables[:count]}
+def signature_of(code: Code) -> Signature:
+    """Return what the function of *code* takes."""
+    variadic = (bool(code.flags & 0x04), bool(code.flags & 0x08))
+    counts = (code.argument_count, code.positional_only_count, code.keyword_only_count)
+    names = code.variables[: code.argument_count + code.keyword_only_count + sum(variadic)]
+    return Signature(names, *counts, variadic)
 
 
 ValueHandler = Callable[[Frame, Step], Entry]  # returns what goes on the stack

@@ -13,6 +13,20 @@ STEP_LIMIT = 3000
 ITEM_LIMIT = 3
 
 
+class Signature(NamedTuple):
+    """What a function takes: its arguments in the order of code, and how many of each kind."""
+
+    names: tuple[str, ...]
+    positional: int  # those that are positional alone among them
+    positional_only: int
+    keyword_only: int
+    variadic: tuple[bool, bool]  # *args and **kwargs
+
+    def arguments(self, terms: Terms) -> dict[str, Term]:
+        """Return a term for each argument, by its name."""
+        return {name: terms.intern("argument", name) for name in self.names}
+
+
 class Outcome(NamedTuple):
     """How a path ends.
 

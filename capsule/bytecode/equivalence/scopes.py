@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from capsule.bytecode.equivalence.paths import Signature
 from capsule.bytecode.equivalence.terms import Term, Terms
 
 
@@ -13,11 +14,10 @@ from capsule.bytecode.equivalence.terms import Term, Terms
 class Bindings:
     """The names that a function stores to.
 
-    ``arguments`` stand in the order in which code lists them; ``outer`` are declared nonlocal,
-    ``module`` global.
+    Of these ``outer`` are declared nonlocal, ``module`` global.
     """
 
-    arguments: tuple[str, ...]
+    signature: Signature
     local: frozenset[str]
     outer: frozenset[str]
     module: frozenset[str]
@@ -41,19 +41,23 @@ def make_scope(
 ) -> Scope:
     """Return the scope in which a function begins: its arguments alone have values."""
     bindings = terms.compute_once(arguments, lambda: _find_bindings(arguments, body))
-    return Scope(bindings, free, {n: terms.intern("argument", n) for n in bindings.arguments})
+    return Scope(bindings, free, bindings.signature.arguments(terms))
+
+
+def read_signature(arguments: ast.arguments) -> Signature:
+    """Return what a function with those arguments takes."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    variadic = (arguments.vararg, arguments.kwarg)
+    listed = [*positional, *arguments.kwonlyargs, *filter(None, variadic)]
+    counts = (len(positional), len(arguments.posonlyargs), len(arguments.kwonlyargs))
+    names = tuple(argument.arg for argument in listed)
+    return Signature(names, *counts, (variadic[0] is not None, variadic[1] is not None))
 
 
 def _find_bindings(arguments: ast.arguments, body: list[ast.stmt]) -> Bindings:
     """Return the names that a function stores to; those of functions inside are not its own."""
-    listed = [
-        *arguments.posonlyargs,
-        *arguments.args,
-        *arguments.kwonlyargs,
-        *filter(None, (arguments.vararg, arguments.kwarg)),
-    ]
-    names = tuple(argument.arg for argument in listed)
-    stored, outer, module = set(names), set[str](), set[str]()
+    signature = read_signature(arguments)
+    stored, outer, module = set(signature.names), set[str](), set[str]()
     for node in _own_nodes(body):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             stored.add(node.id)
@@ -66,7 +70,7 @@ def _find_bindings(arguments: ast.arguments, body: list[ast.stmt]) -> Bindings:
         elif isinstance(node, ast.Global):
             module.update(node.names)
     local = frozenset(stored - outer - module)
-    return Bindings(names, local, frozenset(outer), frozenset(module))
+    return Bindings(signature, local, frozenset(outer), frozenset(module))
 
 
 def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:

@@ -150,6 +150,13 @@ DIFFERENT = [
     ("lambda x: lambda *, z=1: z", "lambda x: lambda *, z=2: z"),
     ("lambda x: lambda a, b: a", "lambda x: lambda b, a: a"),
     ("lambda x: lambda a: x", "lambda x: lambda a: a"),
+    ("lambda x: lambda a: a", "lambda x: lambda *a: a"),
+    ("lambda x: lambda a: a", "lambda x: lambda *, a: a"),
+    # arguments
+    ("lambda x, y: x - y", "lambda y, x: x - y"),
+    ("lambda x, y: x", "lambda x, *y: x"),
+    ("lambda x, *y: x", "lambda x, **y: x"),
+    ("lambda x, y: x", "lambda x, /, y: x"),
     (
         body("@a", "@b", "def g(z):", "    return z", "return g"),
         body("@b", "@a", "def g(z):", "    return z", "return g"),
