@@ -7,13 +7,14 @@ assignment decides, by a seed and the term alone: both forms take the same path 
 
 Two executions are equal if they end alike (what they return, raise or yield, or which name is
 unbound) and performed the same operations with the same operands in the same order: calls,
-operators, attributes, items, imports, iteration, and stores to anything but local names.
+operators, attributes, items, imports, iteration, and stores to anything but local names. Their
+arguments must be the same; their defaults are not compared, code has none.
 
 - **Paths**: ``difference`` tries 12 seeds, fewer once they took 10,000 steps together. A branch
   that none of them enters is not compared: "equal" is strong evidence, not a proof. Any
   difference on a single path is one for certain, up to the identities that compilers use.
-- **Loops** run as often as the assignment says. An execution ends after 3,000 steps; then the
-  traces must agree as far as both go.
+- **Loops** run as often as the assignment says. After 3,000 steps a loop counts as endless: both
+  must be, and agree as far as they were executed.
 - **Calls** give a new, unknown result each time; nothing is assumed of what is called, except
   that the truth of a global name may change with each call.
 - **Exceptions**: ``raise`` and ``assert`` end a path. Whatever else may raise is assumed not to,

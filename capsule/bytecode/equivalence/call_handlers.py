@@ -49,7 +49,10 @@ def _call_function(frame: Frame, step: Step) -> Term:
     if frame.version < (3, 6):
         return _call_before_3_6(frame, step)
     arguments = frame.pop_entries(step.argument)
-    return _call(frame, frame.pop_entry(), arguments)
+    function = frame.pop_entry()
+    if step.name == "CALL_METHOD":
+        frame.pop_entry()  # the empty slot that LOAD_METHOD left
+    return _call(frame, function, arguments)
 
 
 def _call_before_3_6(frame: Frame, step: Step) -> Term:
@@ -89,13 +92,6 @@ def _call_from_3_11(frame: Frame, step: Step) -> Term:
     if not isinstance(slot, EmptySlot):
         arguments.insert(0, slot)
     return _call(frame, function, arguments, names)
-
-
-def _call_method(frame: Frame, step: Step) -> Term:
-    arguments = frame.pop_entries(step.argument)
-    function = frame.pop_entry()
-    frame.pop_entry()  # the empty slot that LOAD_METHOD left
-    return _call(frame, function, arguments)
 
 
 def _call_spread(frame: Frame, step: Step) -> Term:
@@ -156,7 +152,7 @@ HANDLERS: dict[str, ValueHandler] = {
     "CALL_FUNCTION_KW": _call_keywords,
     "CALL_FUNCTION_VAR": _call_before_3_6,
     "CALL_FUNCTION_VAR_KW": _call_before_3_6,
-    "CALL_METHOD": _call_method,
+    "CALL_METHOD": _call_function,
     "CALL": _call_from_3_11,
     "CALL_KW": _call_keywords,
     "CALL_FUNCTION_EX": _call_spread,

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from capsule.bytecode.code import Code
+from capsule.bytecode.equivalence.frames import signature_of
 from capsule.bytecode.equivalence.steps import Step, normalize
 from capsule.bytecode.unmarshal import Frozen
 
-# Variadic, generator, coroutine: what a flag says besides is where the function was written.
-_FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x200
-_COUNTS = ("argument_count", "positional_only_count", "keyword_only_count")
+_KIND_FLAGS = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
 _ENDS = ("RETURN_VALUE", "RAISE_VARARGS", "RERAISE")
 
 
@@ -28,9 +27,10 @@ class _Position(NamedTuple):
 
 def instruction_difference(code: Code, other: Code) -> str | None:
     """Return where two codes of the same Python differ first, None if nowhere."""
-    difference = _signature_difference(code, other)
-    if difference is not None:
-        return difference
+    if signature_of(code) != signature_of(other) or code.free != other.free:
+        return "they take other names"
+    if code.flags & _KIND_FLAGS != other.flags & _KIND_FLAGS:
+        return "they are functions of another kind"
     lefts, rights = normalize(code), normalize(other)
     remaining = [(_Position(0), _Position(0))]
     seen = set()
@@ -45,25 +45,13 @@ def instruction_difference(code: Code, other: Code) -> str | None:
         if all(ends):
             continue
         if any(ends):
-            return "one ends before the other"
+            return "only the first or the second ends here"
         left, right = lefts[at_left.place], rights[at_right.place]
         difference = _step_difference(left, right)
         if difference is not None:
             return f"{left.instruction} and {right.instruction}{difference}"
         for to_left, to_right in zip(_successors(left), _successors(right)):
             remaining.append((at_left._replace(place=to_left), at_right._replace(place=to_right)))
-    return None
-
-
-def _signature_difference(code: Code, other: Code) -> str | None:
-    for name in _COUNTS:
-        if getattr(code, name) != getattr(other, name):
-            return f"their {name.replace('_', ' ')} differ"
-    if code.flags & _FLAGS != other.flags & _FLAGS:
-        return "one takes or gives otherwise"
-    count = code.argument_count + code.keyword_only_count
-    if code.variables[:count] != other.variables[:count] or code.free != other.free:
-        return "they take other names"
     return None
 
 
@@ -103,7 +91,7 @@ def _step_difference(step: Step, other: Step) -> str | None:
         return ""
     if step.name.startswith("BRANCH"):
         same = step.keeps == other.keeps and (not step.keeps or step.argument == other.argument)
-        return None if same else ": one keeps what it tested"
+        return None if same else ": only the first or the second keeps what it tested"
     if step.target >= 0:
         return None
     if isinstance(step.value, Code) and isinstance(other.value, Code):

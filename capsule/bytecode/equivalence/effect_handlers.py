@@ -21,10 +21,6 @@ def _load_global(frame: Frame, step: Step) -> None:
         frame.push_callable(frame.declared.get(name, value), step)
 
 
-def _load_attribute(frame: Frame, step: Step) -> None:
-    frame.push_callable(frame.path.attribute(frame.pop(), step.value), step)
-
-
 def _store_global(frame: Frame, step: Step) -> None:
     frame.declared[step.value] = frame.path.perform("declared", step.value, frame.pop())
 
@@ -97,7 +93,9 @@ def _swap(frame: Frame, step: Step) -> None:
 
 HANDLERS: dict[str, EffectHandler] = {
     "LOAD_GLOBAL": _load_global,
-    "LOAD_ATTR": _load_attribute,
+    "LOAD_ATTR": lambda frame, step: frame.push_callable(
+        frame.path.attribute(frame.pop(), step.value), step
+    ),
     "STORE_FAST": lambda frame, step: frame.store(step.value, frame.pop_entry()),
     "STORE_DEREF": lambda frame, step: frame.store(step.value, frame.pop_entry()),
     "STORE_GLOBAL": _store_global,

@@ -50,15 +50,16 @@ def _execute_step(frame: Frame, step: Step) -> int:
     elif step.name in _EFFECTS:
         _EFFECTS[step.name](frame, step)
     else:
-        raise Unknown(f"{step.name} is not followed")
+        raise Unknown(f"{step.name} is not modelled")
     return step.next
 
 
 def _branch(frame: Frame, step: Step) -> int:
     value = frame.pop()
-    is_none = step.name == "BRANCH_NONE"
-    holds = frame.path.is_none(value) if is_none else frame.path.holds(value)
-    if holds != bool(step.argument):
+    test = value
+    if step.name == "BRANCH_NONE":
+        test = frame.path.compare("is", value, frame.terms.constant(None))
+    if frame.path.holds(test) != bool(step.argument):
         return step.next
     if step.keeps:
         frame.push(value)

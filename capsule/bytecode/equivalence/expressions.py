@@ -80,7 +80,7 @@ class Expressions(ABC):
         self.path.count_step()
         visitor: Callable[[Any], Any] | None = getattr(self, f"visit_{type(node).__name__}", None)
         if visitor is None:
-            raise Unknown(f"{type(node).__name__} is not followed")
+            raise Unknown(f"{type(node).__name__} is not modelled")
         return visitor
 
     def value(self, node: ast.expr) -> Term:

@@ -98,12 +98,9 @@ class Frame:
 
     def push_callable(self, function: Term, step: Step) -> None:
         """Put *function* on the stack, and an empty slot beside it where *step* says so."""
-        if not step.for_call:
-            self.push(function)
-        elif self.version >= (3, 13):
-            self.stack += [function, EMPTY]
-        else:
-            self.stack += [EMPTY, function]
+        self.push(function)
+        if step.for_call:
+            self.stack.insert(len(self.stack) - (self.version < (3, 13)), EMPTY)
 
     def pop_entry(self) -> Entry:
         """Take the topmost entry, whatever it is."""
@@ -151,7 +148,7 @@ class Frame:
             head = (signature, entry.defaults, entry.keyword_defaults)
             return self.terms.intern("function", *head, outcome, tuple(path.trace))
         if not isinstance(entry, int):
-            raise Unknown("what is no value is used as one")
+            raise Unknown("an entry without a value is used as a value")
         return entry
 
     def load(self, name: str) -> Entry:

@@ -97,10 +97,6 @@ class Path:
         # What a global name stands for may be another thing after each call.
         return bool(self._choose(("holds", term, self._calls if kind == "global" else 0), 2))
 
-    def is_none(self, term: Term) -> bool:
-        """Tell whether *term* is None, as the test ``term is None`` would."""
-        return self.holds(self.perform("compare", "is", term, self.terms.constant(None)))
-
     def items(self, iterable: Term) -> Iterator[Term]:
         """Yield the items of an iterable, as many as the assignment says."""
         for place in range(self._choose(("count", iterable), ITEM_LIMIT)):

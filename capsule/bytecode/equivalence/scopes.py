@@ -12,10 +12,7 @@ from capsule.bytecode.equivalence.terms import Term, Terms
 
 @dataclass(frozen=True)
 class Bindings:
-    """The names that a function stores to.
-
-    Of these ``outer`` are declared nonlocal, ``module`` global.
-    """
+    """The names that a function stores to: its own, those declared nonlocal, and global."""
 
     signature: Signature
     local: frozenset[str]
@@ -25,10 +22,7 @@ class Bindings:
 
 @dataclass
 class Scope:
-    """The names of a function in execution, with what they hold.
-
-    ``free`` are the names that a closure would bring.
-    """
+    """The names of a function in execution; ``free`` are those that a closure would bring."""
 
     bindings: Bindings
     free: frozenset[str]

@@ -135,7 +135,7 @@ def _call_intrinsic(frame: Frame, step: Step) -> Term:
         return frame.path.unary("+", frame.pop())
     if step.argument == _LIST_TO_TUPLE:
         return _turn_into_tuple(frame, step)
-    raise Unknown("an instruction that is not followed")
+    raise Unknown("an intrinsic function that is not modelled")
 
 
 def _iterate(frame: Frame, step: Step) -> Iterator[Term]:

@@ -194,6 +194,15 @@ def test_a_loop_that_never_ends_is_compared_as_far_as_it_goes() -> None:
     assert difference(code_of(endless), endless.replace("g", "h")) is not None
 
 
+def test_a_loop_that_never_ends_is_no_function_that_returns() -> None:
+    calls, idles = body("while x:", "    g()"), body("while x:", "    pass")
+    for ends in (body("pass"), body("if x:", "    g()")):
+        assert difference(code_of(calls), ends) is not None
+        assert difference(code_of(ends), calls) is not None
+    with pytest.raises(Unknown):  # it may be about to return
+        difference(code_of(idles), body("pass"))
+
+
 @pytest.mark.parametrize(
     "source",
     [
