@@ -12,7 +12,7 @@ import pytest
 
 from capsule.bytecode import Code, decompile_code
 from capsule.bytecode.code import decode_code
-from capsule.bytecode.equivalence import Unknown, difference, same_steps
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference
 from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import read_code
 from tests.interpreters.finding import interpreter
@@ -95,9 +95,9 @@ def test_what_people_write_is_decompiled_and_compiles_to_the_same_instructions(
             continue
         (data_again,) = ask([(decompilation.source, free)])
         assert data_again is not None, f"{text} is no syntax now: {decompilation.source}"
-        difference_in_steps = same_steps(code, code_of(data_again, minor))
-        if difference_in_steps is not None:
-            otherwise.append((text, decompilation.source, difference_in_steps))
+        other_steps = instruction_difference(code, code_of(data_again, minor))
+        if other_steps is not None:
+            otherwise.append((text, decompilation.source, other_steps))
             assert difference(code, decompilation.source) is None, text
     assert len(otherwise) <= WRITTEN_OTHERWISE * len(written), otherwise
 

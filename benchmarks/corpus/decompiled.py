@@ -1,8 +1,8 @@
-"""Every function of the public files, lifted, compiled again by its own Python, and compared.
+"""Every function of the public files, decompiled, compiled again by its own Python, and compared.
 
-usage: python benchmarks/corpus/lifted.py CORPUS
+usage: python benchmarks/corpus/decompiled.py CORPUS
 
-Where an interpreter of the version that wrote it is found, what is lifted must compile to the
+Where an interpreter of the version that wrote it is found, what is decompiled must compile to the
 same instructions there. For Python 3.4 and 3.5 that is 3.6, whose instructions are of another
 width: both are followed step by step. So is every function's source beside its own code.
 """
@@ -21,7 +21,7 @@ sys.path.insert(0, str(PROJECT))
 
 from capsule.artifact import open_artifact  # noqa: E402
 from capsule.bytecode.code import decode_code  # noqa: E402
-from capsule.bytecode.equivalence import Unknown, difference, same_steps  # noqa: E402
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference  # noqa: E402
 from capsule.bytecode.python_versions import Detection, detect_python_versions  # noqa: E402
 from capsule.bytecode.unmarshal import read_code  # noqa: E402
 from capsule.guest.digest import code_bytes  # noqa: E402
@@ -52,9 +52,9 @@ def compiled(python: Path, text: str, free: tuple[str, ...]) -> bytes | None:
 
 
 def compared(found: Detection, pythons: dict[str, Path]) -> str:
-    """Return how a lifted function compares with its code."""
+    """Return how a decompiled function compares with its code."""
     if found.decompilation.source is None:
-        return f"not lifted: {found.decompilation.reason}"
+        return f"not decompiled: {found.decompilation.reason}"
     code = found.codes[found.pythons[0]]
     try:
         if difference(code, found.decompilation.source) is not None:
@@ -71,7 +71,7 @@ def compared(found: Detection, pythons: dict[str, Path]) -> str:
     (raw,) = read_code(again)
     other = decode_code(raw, minor)
     if minor == own:
-        told = same_steps(code, other)
+        told = instruction_difference(code, other)
         return f"the same instructions under {own}" if told is None else f"DIFFERENT: {told}"
     told = difference(other, found.decompilation.source)
     return f"the same when followed, compiled by {minor}" if told is None else f"DIFFERENT: {told}"
