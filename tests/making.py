@@ -66,6 +66,7 @@ _MANIFEST: dict[str, Any] = {
             "closure": False,
             "module": None,
             "node": "__main__:<lambda>",
+            "damaged": False,
         }
     ],
     "nodes": {
@@ -93,6 +94,7 @@ _MANIFEST: dict[str, Any] = {
         "arguments": [],
         "adapted": [],
         "operations": [],
+        "subclassed": False,
         "warnings": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],

@@ -17,7 +17,7 @@ from capsule.capture.objects import is_dunder
 from capsule.capture.origins import module_place
 from capsule.capture.source import compiles_to, futures_of
 from capsule.guest import values
-from capsule.manifest import Binding, Code, Node
+from capsule.manifest import Binding, BindingKind, Code, Node
 
 if TYPE_CHECKING:
     from capsule.capture.graph import ImportGraph
@@ -100,7 +100,7 @@ def cells(
 
 
 def globals_used(
-    graph: ImportGraph, uses: Uses, scope: dict[str, Any], how: str = "global"
+    graph: ImportGraph, uses: Uses, scope: dict[str, Any], how: BindingKind = "global"
 ) -> list[Binding]:
     """Return an edge for each global name used, and for each import inside the body."""
     made: list[Binding] = []

@@ -20,7 +20,7 @@ from capsule.capture.origins import Origins, module_place, object_place
 from capsule.capture.plain import PlainValues
 from capsule.capture.source import SourceFinder
 from capsule.guest import values
-from capsule.manifest import Binding, Node
+from capsule.manifest import Binding, BindingKind, Node
 
 _PLAIN = (bool, int, float, str, bytes, complex, type(None))
 
@@ -78,7 +78,7 @@ class ImportGraph:
         )
         return name
 
-    def bind(self, name: str, how: str, value: Any, chains: Iterable[str] = ()) -> Binding:
+    def bind(self, name: str, how: BindingKind, value: Any, chains: Iterable[str] = ()) -> Binding:
         """Return the edge from a name to *value*: to a node, or the value itself."""
         attributes = tuple(sorted(chains))
         if type(value) not in _PLAIN:

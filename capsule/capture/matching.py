@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from capsule.artifact import Artifact, StoredFunction
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
-from capsule.capture.objects import Parts
+from capsule.capture.objects import Part, Parts
 from capsule.capture.origins import Origins
 from capsule.guest.digest import code_bytes
 from capsule.manifest import EmbeddedFunction
@@ -133,8 +133,8 @@ def _by_name(
             yield where, "class", live.registered_name(model, kind), kind
     for where, layer in by_path.items():
         if not live.arguments_come_back(layer):
-            items = tuple((key, "item", value) for key, value in layer.arguments.items())
-            yield where, "arguments", "arguments", Parts("dict", "arguments", items)
+            items: list[Part] = [(key, "item", value) for key, value in layer.arguments.items()]
+            yield where, "arguments", "arguments", Parts("dict", "arguments", tuple(items))
 
 
 def _functions(value: Any) -> Iterator[Any]:

@@ -20,16 +20,26 @@ from dataclasses import dataclass
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-Part = tuple[str, str, Any]
+from capsule.manifest import BindingKind, NodeKind
+
+Part = tuple[str, BindingKind, Any]
 
 
 @dataclass(frozen=True)
 class Parts:
     """What an object is made of: ``kind`` of node, a word for it, ``(name, how, value)`` each."""
 
-    kind: str
+    kind: NodeKind
     word: str
     parts: tuple[Part, ...]
+
+
+_CONTAINERS: dict[type, NodeKind] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
 
 
 def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
@@ -44,9 +54,9 @@ def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
         if getattr(value.__self__, value.__name__, None) == value:
             return call(getattr, [value.__self__, value.__name__], {}, value.__name__)
         return call(MethodType, [value.__func__, value.__self__], {}, value.__name__)
-    if kind in (list, tuple, set, frozenset):
-        items = [(str(number), "item", item) for number, item in enumerate(value)]
-        return Parts(kind.__name__, kind.__name__, tuple(items))
+    if kind in _CONTAINERS:
+        items: list[Part] = [(str(number), "item", item) for number, item in enumerate(value)]
+        return Parts(_CONTAINERS[kind], kind.__name__, tuple(items))
     if kind is dict and all(isinstance(key, str) for key in value):
         return Parts("dict", "dict", tuple((key, "item", item) for key, item in value.items()))
     return (
@@ -100,7 +110,7 @@ def _cached(value: Any) -> Parts | None:
     if type(value).__name__ != "_lru_cache_wrapper":
         return None
     made = call(functools.lru_cache, [], value.cache_parameters(), "lru_cache")
-    parts = (("function", "part", made), ("0", "argument", value.__wrapped__))
+    parts: tuple[Part, ...] = (("function", "part", made), ("0", "argument", value.__wrapped__))
     return Parts("call", value.__name__, parts)
 
 
@@ -153,5 +163,5 @@ def _instance(value: Any, kind: type, is_users: Callable[[type], bool]) -> Parts
     if not hasattr(value, "__dict__") or any("__slots__" in vars(base) for base in own):
         return None
     state = sorted((name, item) for name, item in vars(value).items() if not is_dunder(name))
-    attributes = [(name, "attribute", item) for name, item in state]
+    attributes: list[Part] = [(name, "attribute", item) for name, item in state]
     return Parts("instance", f"{kind.__qualname__}()", (("class", "part", kind), *attributes))

@@ -71,10 +71,10 @@ class Description:
     @property
     def facts(self) -> ArtifactFacts:
         """The model file as it is now, in the words of a manifest."""
-        form = "weights-h5" if self.manifest.artifact.format == "weights-h5" else None
-        return ArtifactFacts(
-            self.path.name, form or self.identity.format, self.identity.size, self.identity.sha256
-        )
+        form = self.identity.format
+        if self.manifest.artifact.format == "weights-h5":
+            form = "weights-h5"
+        return ArtifactFacts(self.path.name, form, self.identity.size, self.identity.sha256)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> Description:
         """Return it with *aliases*, ``{customary name: module}``, for what the file leaves open."""

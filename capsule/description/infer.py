@@ -28,6 +28,7 @@ from capsule.keras_compat.releases import Release, release_of
 from capsule.manifest import (
     ArtifactFacts,
     Binding,
+    BindingKind,
     Code,
     EmbeddedFunction,
     Evidence,
@@ -233,7 +234,7 @@ class _Graph:
             yield Binding(module, "import", to=self._module(module))
 
     def _binding(self, own: str, name: str, read: FunctionRead) -> Binding | None:
-        how = "closure" if name in read.freevars else "global"
+        how: BindingKind = "closure" if name in read.freevars else "global"
         chains = read.uses.get(name, ())
         closure = read.closed_over
         if name in self.bind:
@@ -253,7 +254,7 @@ class _Graph:
             return Binding(name, how, missing=True, attributes=chains)
         return None
 
-    def _bound(self, name: str, how: str, chains: tuple[str, ...]) -> Binding:
+    def _bound(self, name: str, how: BindingKind, chains: tuple[str, ...]) -> Binding:
         """Return the binding of a name to the caller's value."""
         value = self.bind[name]
         if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:

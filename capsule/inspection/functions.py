@@ -6,10 +6,10 @@ import builtins
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capsule.artifact.embedded import StoredFunction, objects, stored_functions
-from capsule.artifact.files import Artifact, Format, Identity, artifact_of, contents_of
+from capsule.artifact.files import Artifact, Identity, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
 from capsule.bytecode.python_versions import Detection, detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
@@ -18,6 +18,9 @@ from capsule.inspection.model import FunctionKind, FunctionRead, Inspection, is_
 from capsule.inspection.python_detection import narrowed
 from capsule.inspection.risks import of_artifact, of_code, of_function
 from capsule.keras_compat.layer_names import unknown_layers
+
+if TYPE_CHECKING:
+    from capsule.manifest import Format
 
 FUNCTION_LIMIT = 20_000
 TEXT_LIMIT = 200

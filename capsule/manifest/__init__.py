@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from capsule.manifest.fields import JSON
+from capsule.manifest.graph import (
+    Binding,
+    BindingKind,
+    Code,
+    EmbeddedFunction,
+    Encoding,
+    Node,
+    NodeKind,
+    holds_value,
+    same_definition,
+)
 from capsule.manifest.model import (
     ENVIRONMENT_VARIABLES,
-    JSON,
     SCHEMA_VERSION,
     ArtifactFacts,
-    Binding,
-    Code,
     DistributionFacts,
-    EmbeddedFunction,
     Evidence,
+    Format,
     KerasFacts,
     Manifest,
     ModelFacts,
-    Node,
+    Origin,
     PlatformFacts,
     Probe,
     PythonFacts,
     Settings,
     Tensor,
-    holds_value,
-    same_definition,
 )
 
 __all__ = [
@@ -31,14 +38,19 @@ __all__ = [
     "SCHEMA_VERSION",
     "ArtifactFacts",
     "Binding",
+    "BindingKind",
     "Code",
     "DistributionFacts",
     "EmbeddedFunction",
+    "Encoding",
     "Evidence",
+    "Format",
     "KerasFacts",
     "Manifest",
     "ModelFacts",
     "Node",
+    "NodeKind",
+    "Origin",
     "PlatformFacts",
     "Probe",
     "PythonFacts",
