@@ -258,6 +258,7 @@ import sys
 from pathlib import Path
 from capsule.artifact import open_artifact
 from capsule.consent.plan import make_plan
+from capsule.description.describe import describe
 from capsule.verdict import verify
 from capsule.report.text import verdict_lines
 from capsule.manifest.files import read_manifest, sidecar_path
@@ -275,11 +276,11 @@ for turn in range(2):
     watching = turn == 1  # the first turn imports what is needed
     for path in sys.argv[1:]:
         # What the child does is looked at here, where the hook sees it.
-        read_here(Path(path), form=identify(path)[0], size=1, sha256="", disassemble=True)
-        contents_json(Path(path), form=identify(path)[0], weights_alone=True)
+        read_here(Path(path), identity=identify(path), disassemble=True)
+        contents_json(Path(path), form=identify(path).format, weights_alone=True)
         verdict = verify(path)
         list(verdict_lines(verdict, verbose=True))
-        plan = make_plan(open_artifact(path), read_manifest(sidecar_path(path)))
+        plan = make_plan(describe(path))
         plan.to_json()
 watching = False
 import marshal
