@@ -64,9 +64,15 @@ class Description:
         return self.manifest.origin == "inferred"
 
     @property
-    def changed(self) -> bool:
-        """Whether the file is another one than its sidecar describes."""
-        return self.identity.sha256 != self.manifest.artifact.sha256
+    def change(self) -> str | None:
+        """What is to be said where the file is another one than its sidecar describes."""
+        facts = self.manifest.artifact
+        if self.identity.sha256 == facts.sha256:
+            return None
+        whose = "" if self.path.name == facts.name else f", which was that of {facts.name}"
+        return (
+            f"{self.path.name} has changed since its sidecar{whose} was written (SHA-256 differs)"
+        )
 
     @property
     def facts(self) -> ArtifactFacts:

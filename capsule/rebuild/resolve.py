@@ -109,12 +109,9 @@ def write_lock_of(resolution: Resolution, options: ReplayOptions) -> Path:
 def _as_recorded(description: Description, trust: Trust, options: ReplayOptions) -> Resolution:
     """Return what the sidecar says of the model, a Python for it, and its pins."""
     manifest = description.manifest
-    if description.changed:
-        raise ArtifactChangedError(
-            f"{description.path} has changed since its sidecar was written (SHA-256 differs):"
-            " restore it, or save the model again"
-        )
-    plan = make_plan(description, trust)
+    plan = make_plan(description, trust)  # a file that can't be read says so first
+    if description.change is not None:
+        raise ArtifactChangedError(f"{description.change}: restore it, or save the model again")
     python = python_for(manifest, options)
     pins = pins_of(
         manifest,

@@ -130,7 +130,7 @@ def test_a_function_stored_by_name_is_asked_for_and_then_used(
 ) -> None:
     path = written(keras3) / "distance.keras"
     told = loaded(keras3, path)
-    assert "is distance, of which the file holds only the name" in told
+    assert "is distance, and the file stores only its name" in told
     assert 'custom_objects={"distance": …}' in told
     assert "(5, 1)" in loaded(keras3, path, stand_in="distance")
 

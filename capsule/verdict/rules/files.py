@@ -39,12 +39,13 @@ def no_probe(subject: Subject) -> Iterator[Finding]:
 def artifact_changed(case: Case) -> Iterator[Finding]:
     """Another file than the one that the sidecar describes."""
     description = case.description
-    if description.changed:
+    if description.change is not None:
         yield codes.ARTIFACT_CHANGED(
             description.path.name,
             ("model",),
             expected=f"sha256:{description.manifest.artifact.sha256}",
             found=f"sha256:{description.identity.sha256}",
+            change=description.change,
         )
 
 
