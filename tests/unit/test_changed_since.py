@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from capsule.consent.plan import make_plan
 from capsule.guest.loader_patches import Tables
 from capsule.guest.restore import RestoreError, Restorer
 from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, is_opaque
-from tests.unit.test_plan import artifact, digest, make_plan, manifest
+from tests.plans import artifact, digest, manifest
 from tests.unit.test_shapes_of_functions import captured
 
 FACTOR = 2.0
