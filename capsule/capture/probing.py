@@ -54,7 +54,7 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
         changed = state is not None and state.put_back()
     if changed:
         return Probe(skipped="a call changes it: its own layers have state")
-    if any(output.dtype.kind not in "biufc" for output in outputs):
+    if not all(_is_comparable(output.dtype) for output in outputs):
         return Probe(skipped="its outputs are not numbers")
     probe = Probe(
         inputs=tuple(specs),
@@ -65,6 +65,11 @@ def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> P
     if size > LIMIT:
         return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
     return probe
+
+
+def _is_comparable(dtype: Any) -> bool:
+    # To numpy bfloat16 is of no kind of number.
+    return dtype.kind in "biufc" or dtype.name in guest.TOLERANCES
 
 
 class _State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Literal
 
@@ -188,8 +189,17 @@ def same_definition(nodes: dict[str, Node], first: str, second: str) -> bool:
         if a.kind == "module" or (a.source is None and a.code != b.code):
             return False
         for x, y in zip(a.names, b.names):
-            if replace(x, to=None) != replace(y, to=None) or (x.to is None) != (y.to is None):
+            if not _same_edge(x, y):
                 return False
             if x.to is not None and y.to is not None:
                 waiting.append((x.to, y.to))
     return True
+
+
+def _same_edge(first: Binding, second: Binding) -> bool:
+    """Tell whether two names stand for the same, but for the nodes that they lead to."""
+    # As texts: 1, 1.0 and True are equal, and do not compute the same.
+    texts = [json.dumps(binding.value, sort_keys=True) for binding in (first, second)]
+    plain = [replace(binding, to=None, value=None) for binding in (first, second)]
+    leads = [binding.to is not None for binding in (first, second)]
+    return texts[0] == texts[1] and plain[0] == plain[1] and leads[0] == leads[1]

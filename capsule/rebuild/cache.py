@@ -71,11 +71,11 @@ def environment_key(
     """Return the key of an environment: over everything that decides what is in it."""
     parts = {
         "python": [str(python.path), python.version],
-        "pins": list(pins.requirements),
+        "pins": sorted(pins.requirements),
         "platform": [platform.system(), platform.machine()],
         "backend": backend,
         "build": build,
-        "hashes": {name: list(pins.hashes[name]) for name in sorted(pins.hashes)},
+        "hashes": {name: sorted(pins.hashes[name]) for name in sorted(pins.hashes)},
         "sources": (sources or Sources()).told(),
         "index": {
             k: v
@@ -174,7 +174,7 @@ def _mark_ready(
     marker = {
         "python": python.version,
         "backend": backend.name,
-        "pins": list(pins.requirements),
+        "pins": sorted(pins.requirements),
         "from_source": list(made.from_source),
         "yanked": dict(made.yanked),
         "state": state_of(folder),
@@ -199,7 +199,7 @@ def is_ready(folder: Path, pins: Pins) -> bool:
         marker = json.loads((folder / READY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    if marker.get("pins") != list(pins.requirements) or marker.get("state") != state_of(folder):
+    if marker.get("pins") != sorted(pins.requirements) or marker.get("state") != state_of(folder):
         return False
     return not differences(folder, pins)
 
