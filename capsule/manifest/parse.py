@@ -25,18 +25,23 @@ _DTYPE = re.compile(r"(bool|u?int\d+|b?float\d+|complex\d+)\Z")
 _SETTING = re.compile(r"[A-Za-z0-9_.,+-]{0,64}\Z")
 _MINOR = re.compile(r"[23]\.[0-9]{1,2}\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
-# On 3.9 sys does not list them; its own modules are then the best there is.
-_STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {
-    "os",
-    "sys",
-    "builtins",
-    "site",
-    "sitecustomize",
-    "usercustomize",
-    "subprocess",
-    "json",
-}
-_TAKEN = _STANDARD | {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"}
+
+
+def _standard_modules() -> frozenset[str]:
+    """Return the names of the standard library's modules, and those that Python itself imports."""
+    names = getattr(sys, "stdlib_module_names", None)
+    if names is None:  # Python 3.9 has no list: its folders say what is there
+        import pkgutil
+        import sysconfig
+
+        folders = [sysconfig.get_path("stdlib"), sysconfig.get_config_var("DESTSHARED")]
+        modules = pkgutil.iter_modules(folder for folder in folders if folder)
+        names = {*sys.builtin_module_names, *(module.name for module in modules)}
+    return frozenset(names) | {"sitecustomize", "usercustomize"}
+
+
+STANDARD_MODULES = _standard_modules()
+_TAKEN = STANDARD_MODULES | {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"}
 
 
 def manifest_from_json(data: JSON) -> Manifest:
