@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,17 +22,6 @@ from capsule.rebuild.sources import Sources
 from tests.making import manifest_with
 from tests.unit.test_rebuild import HERE, distribution
 from tests.wheels import index, wheel
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in os.environ:
-        if name.startswith(("UV_", "PIP_")):
-            monkeypatch.delenv(name)
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("CAPSULE_CACHE", str(folder))
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    return folder
 
 
 @pytest.fixture

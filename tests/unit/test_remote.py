@@ -20,9 +20,8 @@ Remote = Callable[..., RemoteModel]
 
 
 @pytest.fixture
-def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
+def remote(tmp_path: Path, cache: Path) -> Iterator[Remote]:
     """Give a function that starts a toy model with the inputs and outputs that it is told."""
-    monkeypatch.setenv("CAPSULE_CACHE", str(tmp_path / "cache"))
     models: list[RemoteModel] = []
 
     def start(probe: Any = None, asked: Any = None, **facts: Any) -> RemoteModel:

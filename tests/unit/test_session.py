@@ -24,10 +24,7 @@ X = np.array([[1.0, 2.0]])
 PREDICT = {"do": "predict", "options": {}}
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CAPSULE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def started(folder: Path, timeout: float | None = None, **plan: Any) -> Worker:
