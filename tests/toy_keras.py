@@ -51,10 +51,18 @@ class Lambda(Layer):
         if getattr(self.function, "__name__", "") == "<lambda>":
             return keras_3_lambda(self.function, self.name)
         name = getattr(self.function, "__name__", "f")
-        stored = {"module": "builtins", "class_name": "function", "config": name,
-                  "registered_name": "function"}  # fmt: skip
-        return {"module": "keras.layers", "class_name": "Lambda", "registered_name": None,
-                "config": {"name": self.name, "function": stored}}  # fmt: skip
+        stored = {
+            "module": "builtins",
+            "class_name": "function",
+            "config": name,
+            "registered_name": "function",
+        }
+        return {
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "registered_name": None,
+            "config": {"name": self.name, "function": stored},
+        }
 
 
 class Model(Layer):
@@ -88,6 +96,20 @@ def save_weights_only(model: Any, filepath: Any) -> None:
     Path(filepath).write_bytes(b"weights")
 
 
+def save_model_to_hdf5(model: Any, filepath: Any) -> None:
+    sys.modules["keras.src.saving.saving_lib"].save_model(model, filepath)
+
+
+class ModelCheckpoint:
+    """Saves a model as the callback of that name does, in the midst of training."""
+
+    def __init__(self, filepath: Any) -> None:
+        self.filepath = filepath
+
+    def _save_model(self, model: Any) -> None:
+        model.save(self.filepath)
+
+
 def install(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """Put it where Keras is looked for; return the module that writes."""
     keras = types.ModuleType("keras")
@@ -98,10 +120,23 @@ def install(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     config = types.SimpleNamespace(backend=lambda: "jax", dtype_policy=lambda: policy)
     layers = types.SimpleNamespace(Lambda=Lambda, Dense=Layer)
     vars(keras).update(
-        __version__=VERSION, backend=backend, config=config, ops=object(), layers=layers,
-    )  # fmt: skip
-    writer = types.ModuleType("keras.src.saving.saving_lib")
-    vars(writer).update(save_model=save_model, save_weights_only=save_weights_only)
+        __version__=VERSION,
+        backend=backend,
+        config=config,
+        ops=object(),
+        layers=layers,
+    )
+    writers: dict[str, dict[str, Any]] = {
+        "keras.src.saving.saving_lib": {
+            "save_model": save_model,
+            "save_weights_only": save_weights_only,
+        },
+        "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": save_model_to_hdf5},
+        "keras.src.callbacks": {"ModelCheckpoint": ModelCheckpoint},
+    }
     monkeypatch.setitem(sys.modules, "keras", keras)
-    monkeypatch.setitem(sys.modules, writer.__name__, writer)
-    return writer
+    for name, functions in writers.items():
+        module = types.ModuleType(name)
+        vars(module).update(functions)
+        monkeypatch.setitem(sys.modules, name, module)
+    return sys.modules["keras.src.saving.saving_lib"]

@@ -116,8 +116,12 @@ def test_names_that_nobody_gave_are_told_and_those_given_are_not(
 
 
 def test_classes_that_nobody_gave_are_told(tmp_path: Path, wheels: Sources) -> None:
-    entry = {"module": "train", "class_name": "Mine", "registered_name": "Mine",
-             "config": {"name": "mine"}}  # fmt: skip
+    entry = {
+        "module": "train",
+        "class_name": "Mine",
+        "registered_name": "Mine",
+        "config": {"name": "mine"},
+    }
     path = archive(tmp_path / "m.keras", model_of(entry), KERAS)
     assert prepare(path, wheels).lacks == ("train.Mine",)
     (tmp_path / "train.py").write_text("class Mine:\n    pass\n")

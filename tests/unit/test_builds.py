@@ -120,8 +120,13 @@ def test_an_installer_that_installs_something_else_is_not_believed(wheels: Path)
     with pytest.raises(
         RebuildError, match=r"something else: alpha 1\.0, not 1\.1; beta is missing"
     ):
-        build(HERE, pins("alpha==1.1", "beta==3.0"), Careless(offline(wheels)), allow_build=False,
-              progress=lambda message: None)  # fmt: skip
+        build(
+            HERE,
+            pins("alpha==1.1", "beta==3.0"),
+            Careless(offline(wheels)),
+            allow_build=False,
+            progress=lambda message: None,
+        )
 
 
 INSIDE, ELSEWHERE = "cache/environments/x/lib", "/usr/bin/uv"
@@ -161,8 +166,13 @@ def test_an_error_of_the_system_says_what_happened_and_blames_the_disk_if_it_was
 
 
 PYTHON = FoundPython(Path("/usr/bin/python3.11"), "3.11.7", True)
-KEYED: dict[str, Any] = {"python": PYTHON, "pins": pins("alpha==1.0"), "backend": "uv",
-                         "build": False, "sources": Sources()}  # fmt: skip
+KEYED: dict[str, Any] = {
+    "python": PYTHON,
+    "pins": pins("alpha==1.0"),
+    "backend": "uv",
+    "build": False,
+    "sources": Sources(),
+}
 
 
 @pytest.mark.parametrize(
@@ -187,9 +197,14 @@ def test_whatever_decides_what_is_installed_is_in_the_key(other: dict[str, Any])
 
 @pytest.mark.parametrize(
     ("name", "decides"),
-    [("UV_DEFAULT_INDEX", True), ("PIP_EXTRA_INDEX_URL", True), ("UV_FIND_LINKS", True),
-     ("UV_HTTP_RETRIES", False), ("MY_INDEX", False)],
-)  # fmt: skip
+    [
+        ("UV_DEFAULT_INDEX", True),
+        ("PIP_EXTRA_INDEX_URL", True),
+        ("UV_FIND_LINKS", True),
+        ("UV_HTTP_RETRIES", False),
+        ("MY_INDEX", False),
+    ],
+)
 def test_an_index_of_the_users_settings_is_in_the_key(
     cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, decides: bool
 ) -> None:
@@ -199,22 +214,35 @@ def test_an_index_of_the_users_settings_is_in_the_key(
 
 
 def test_passwords_are_not_in_the_key() -> None:
-    keys = {environment_key(**{**KEYED, "sources": Sources(index_url=f"https://{who}example.org")})
-            for who in ("", "me:secret@", "you:other@")}  # fmt: skip
+    keys = {
+        environment_key(**{**KEYED, "sources": Sources(index_url=f"https://{who}example.org")})
+        for who in ("", "me:secret@", "you:other@")
+    }
     assert len(keys) == 1
 
 
 def near(
-    wheels: Path | Sources, *lines: str, relax: bool = False, needed_by: tuple[Any, ...] = (),
-    told: Callable[[str], None] = lambda message: None, **more: Any,
-) -> Built:  # fmt: skip
+    wheels: Path | Sources,
+    *lines: str,
+    relax: bool = False,
+    needed_by: tuple[Any, ...] = (),
+    told: Callable[[str], None] = lambda message: None,
+    **more: Any,
+) -> Built:
     """Build the environment of a model that reaches numpy, and for the rest has *lines*."""
     sources = offline(wheels) if isinstance(wheels, Path) else wheels
     wanted = replace(pins(*lines), **more)
     installed = [distribution(name, version=version) for name, version in wanted.versions.items()]
     manifest = manifest_with(distributions=[*installed, *needed_by])
-    return build_near(manifest, HERE, wanted, backend_named("uv", sources), relax=relax,
-                      allow_build=False, progress=told)  # fmt: skip
+    return build_near(
+        manifest,
+        HERE,
+        wanted,
+        backend_named("uv", sources),
+        relax=relax,
+        allow_build=False,
+        progress=told,
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,24 +44,71 @@ SITUATIONS = [
     ("folder, own index", "1.0", FOLDER, {"own_index": True}, "h5py==1.0", True, False),
     ("git", "1.0", git(), {}, "h5py==1.0", True, False),
     ("git, own index", "1.0", git(), {"own_index": True}, "h5py==1.0", True, False),
-    ("git, with consent", "1.0", git(), {"elsewhere": True}, f"h5py @ git+{URL}@abc123", False,
-     False),
-    ("part of a repository", "1.0", git(subdirectory="python/h5"), {"elsewhere": True},
-     f"h5py @ git+{URL}@abc123#subdirectory=python/h5", False, False),
+    (
+        "git, with consent",
+        "1.0",
+        git(),
+        {"elsewhere": True},
+        f"h5py @ git+{URL}@abc123",
+        False,
+        False,
+    ),
+    (
+        "part of a repository",
+        "1.0",
+        git(subdirectory="python/h5"),
+        {"elsewhere": True},
+        f"h5py @ git+{URL}@abc123#subdirectory=python/h5",
+        False,
+        False,
+    ),
     ("archive", "1.0", ARCHIVE, {}, "h5py==1.0", True, False),
-    ("archive, with consent", "1.0", ARCHIVE, {"elsewhere": True},
-     f"h5py @ {URL}.whl#sha256={SHA}", False, False),
-    ("archive of older pips", "1.0", {"url": f"{URL}.whl", "archive_info": {"hash": f"sha256={SHA}"}},
-     {"elsewhere": True}, f"h5py @ {URL}.whl#sha256={SHA}", False, False),
-    ("archive with another digest", "1.0",
-     {"url": f"{URL}.whl", "archive_info": {"hash": f"md5={SHA[:32]}"}},
-     {"elsewhere": True}, f"h5py @ {URL}.whl", False, False),
-    ("archive with a digest that is none", "1.0",
-     {"url": f"{URL}.whl", "archive_info": {"hashes": {"sha256": f"{SHA}&x=1"}}},
-     {"elsewhere": True}, f"h5py @ {URL}.whl", False, False),
-    ("archive with a part", "1.0", {**ARCHIVE, "subdirectory": "sub"}, {"elsewhere": True},
-     f"h5py @ {URL}.whl#sha256={SHA}&subdirectory=sub", False, False),
-]  # fmt: skip
+    (
+        "archive, with consent",
+        "1.0",
+        ARCHIVE,
+        {"elsewhere": True},
+        f"h5py @ {URL}.whl#sha256={SHA}",
+        False,
+        False,
+    ),
+    (
+        "archive of older pips",
+        "1.0",
+        {"url": f"{URL}.whl", "archive_info": {"hash": f"sha256={SHA}"}},
+        {"elsewhere": True},
+        f"h5py @ {URL}.whl#sha256={SHA}",
+        False,
+        False,
+    ),
+    (
+        "archive with another digest",
+        "1.0",
+        {"url": f"{URL}.whl", "archive_info": {"hash": f"md5={SHA[:32]}"}},
+        {"elsewhere": True},
+        f"h5py @ {URL}.whl",
+        False,
+        False,
+    ),
+    (
+        "archive with a digest that is none",
+        "1.0",
+        {"url": f"{URL}.whl", "archive_info": {"hashes": {"sha256": f"{SHA}&x=1"}}},
+        {"elsewhere": True},
+        f"h5py @ {URL}.whl",
+        False,
+        False,
+    ),
+    (
+        "archive with a part",
+        "1.0",
+        {**ARCHIVE, "subdirectory": "sub"},
+        {"elsewhere": True},
+        f"h5py @ {URL}.whl#sha256={SHA}&subdirectory=sub",
+        False,
+        False,
+    ),
+]
 
 
 @pytest.mark.parametrize("scope", ["model", "all"])
@@ -102,15 +149,25 @@ ALL = [
     ([CAPSULE, distribution("typer")], set()),
     ([CAPSULE, distribution("typer", "click"), distribution("click")], set()),
     # What another distribution requires as well is the model's.
-    ([CAPSULE, distribution("typer", "click"), distribution("click"),
-      distribution("flask", "click")], {"flask", "click"}),
+    (
+        [
+            CAPSULE,
+            distribution("typer", "click"),
+            distribution("click"),
+            distribution("flask", "click"),
+        ],
+        {"flask", "click"},
+    ),
     ([CAPSULE, distribution("filelock"), distribution("torch", "filelock")], {"torch", "filelock"}),
     # What nobody requires was installed for its own sake.
     ([CAPSULE, distribution("pandas")], {"pandas"}),
     ([distribution("typer")], {"typer"}),
     # Whoever requires capsule does not bring it, or what it alone needs.
-    ([CAPSULE, distribution("typer"), distribution("plugin", "keras-capsule")], {"plugin", "typer"}),
-]  # fmt: skip
+    (
+        [CAPSULE, distribution("typer"), distribution("plugin", "keras-capsule")],
+        {"plugin", "typer"},
+    ),
+]
 
 
 @pytest.mark.parametrize(("installed", "names"), ALL)
@@ -134,31 +191,72 @@ def test_scope_model_never_has_capsule_even_where_a_function_reaches_it() -> Non
 REACHED = [
     ("nobody reaches it", [distribution("pandas")], {}, set()),
     ("every Keras needs it", [distribution("h5py")], {}, {"h5py"}),
-    ("Keras requires it", [distribution("keras", "rich"), distribution("rich", "pygments"),
-                           distribution("pygments")], {}, {"rich", "pygments"}),
-    ("an extra of what is required", [distribution("keras", "a[fast]"),
-                                      distribution("a", 'b; extra == "fast"', 'c; extra == "x"'),
-                                      distribution("b"), distribution("c")], {}, {"a", "b"}),
-    ("another system's", [distribution("keras", 'a; sys_platform == "win32"'), distribution("a")],
-     {}, set()),
-    ("another Python's", [distribution("keras", 'a; python_version < "3.8"'), distribution("a")],
-     {}, set()),
-    ("this Python's", [distribution("keras", 'a; python_version >= "3.8"'), distribution("a")],
-     {}, {"a"}),
-    ("a circle", [distribution("keras", "a"), distribution("a", "b"), distribution("b", "a")], {},
-     {"a", "b"}),
-    ("the backend requires it", [distribution("tensorflow-cpu", "gast"), distribution("gast")], {},
-     {"gast"}),
-    ("numpy as backend calls jax and scipy", [distribution("jax"), distribution("scipy")],
-     {"backend": "numpy", "backend_distribution": "numpy"}, {"jax", "scipy"}),
+    (
+        "Keras requires it",
+        [distribution("keras", "rich"), distribution("rich", "pygments"), distribution("pygments")],
+        {},
+        {"rich", "pygments"},
+    ),
+    (
+        "an extra of what is required",
+        [
+            distribution("keras", "a[fast]"),
+            distribution("a", 'b; extra == "fast"', 'c; extra == "x"'),
+            distribution("b"),
+            distribution("c"),
+        ],
+        {},
+        {"a", "b"},
+    ),
+    (
+        "another system's",
+        [distribution("keras", 'a; sys_platform == "win32"'), distribution("a")],
+        {},
+        set(),
+    ),
+    (
+        "another Python's",
+        [distribution("keras", 'a; python_version < "3.8"'), distribution("a")],
+        {},
+        set(),
+    ),
+    (
+        "this Python's",
+        [distribution("keras", 'a; python_version >= "3.8"'), distribution("a")],
+        {},
+        {"a"},
+    ),
+    (
+        "a circle",
+        [distribution("keras", "a"), distribution("a", "b"), distribution("b", "a")],
+        {},
+        {"a", "b"},
+    ),
+    (
+        "the backend requires it",
+        [distribution("tensorflow-cpu", "gast"), distribution("gast")],
+        {},
+        {"gast"},
+    ),
+    (
+        "numpy as backend calls jax and scipy",
+        [distribution("jax"), distribution("scipy")],
+        {"backend": "numpy", "backend_distribution": "numpy"},
+        {"jax", "scipy"},
+    ),
     ("TensorFlow calls neither", [distribution("jax"), distribution("scipy")], {}, set()),
-    ("a backend of its own", [distribution("torch"), distribution("jax")],
-     {"backend": "torch", "backend_distribution": "torch"}, {"torch"}),
-]  # fmt: skip
+    (
+        "a backend of its own",
+        [distribution("torch"), distribution("jax")],
+        {"backend": "torch", "backend_distribution": "torch"},
+        {"torch"},
+    ),
+]
 
 
-@pytest.mark.parametrize(("installed", "facts", "names"), [row[1:] for row in REACHED],
-                         ids=[row[0] for row in REACHED])  # fmt: skip
+@pytest.mark.parametrize(
+    ("installed", "facts", "names"), [row[1:] for row in REACHED], ids=[row[0] for row in REACHED]
+)
 def test_the_model_has_what_it_reaches_and_what_that_requires(
     installed: list[Any], facts: dict[str, Any], names: set[str]
 ) -> None:
@@ -173,8 +271,7 @@ def test_what_a_function_reaches_is_pinned_with_what_it_requires() -> None:
     extra = [distribution("scipy", "pooch"), distribution("pooch"), distribution("pandas")]
     installed = [*manifest_json()["distributions"], *extra]
     manifest = manifest_with(nodes=nodes, distributions=installed)
-    assert set(pins_of(manifest).versions) == {
-        "keras", "numpy", "tensorflow-cpu", "scipy", "pooch"}  # fmt: skip
+    assert set(pins_of(manifest).versions) == {"keras", "numpy", "tensorflow-cpu", "scipy", "pooch"}
 
 
 def test_without_a_keras_nothing_can_be_pinned() -> None:

@@ -44,21 +44,43 @@ HEX = WORD.encode().hex()  # as bytes they stand in base64
 
 # (a name that is a secret's, a value that holds WORD in some way)
 SECRETS: list[tuple[str, Any]] = [
-    *((name, WORD) for name in (
-        "API_KEY", "api_key", "AWS_SECRET_ACCESS_KEY", "db_password", "PASSWORD", "AUTH_TOKEN",
-        "token", "SECRET", "client_secret", "KEY")),
-    ("TOKEN", ["a", WORD]), ("TOKEN", ("a", (WORD,))), ("TOKEN", {WORD}), ("TOKEN", {"a": WORD}),
-    ("TOKEN", {1: [WORD]}), ("TOKEN", WORD.encode()), ("TOKEN", np.array([WORD, "b"])),
-    ("settings", {"password": WORD}), ("settings", {"a": [{"api_key": WORD}]}),
-    ("settings", [("b", {"TOKEN": WORD})]), ("settings", {"secret": WORD.encode()}),
-]  # fmt: skip
+    *(
+        (name, WORD)
+        for name in (
+            "API_KEY",
+            "api_key",
+            "AWS_SECRET_ACCESS_KEY",
+            "db_password",
+            "PASSWORD",
+            "AUTH_TOKEN",
+            "token",
+            "SECRET",
+            "client_secret",
+            "KEY",
+        )
+    ),
+    ("TOKEN", ["a", WORD]),
+    ("TOKEN", ("a", (WORD,))),
+    ("TOKEN", {WORD}),
+    ("TOKEN", {"a": WORD}),
+    ("TOKEN", {1: [WORD]}),
+    ("TOKEN", WORD.encode()),
+    ("TOKEN", np.array([WORD, "b"])),
+    ("settings", {"password": WORD}),
+    ("settings", {"a": [{"api_key": WORD}]}),
+    ("settings", [("b", {"TOKEN": WORD})]),
+    ("settings", {"secret": WORD.encode()}),
+]
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    *SECRETS,
-    pytest.param("PASSWD", WORD, marks=CLASHES),
-    pytest.param("db_passwd", WORD, marks=CLASHES),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *SECRETS,
+        pytest.param("PASSWD", WORD, marks=CLASHES),
+        pytest.param("db_passwd", WORD, marks=CLASHES),
+    ],
+)
 def test_a_secret_stays_out_unless_its_name_is_allowed(
     sidecar: Sidecar, name: str, value: Any
 ) -> None:
@@ -73,17 +95,30 @@ def test_a_secret_stays_out_unless_its_name_is_allowed(
 
 # (a name and a value that anybody may see)
 PLAIN: list[tuple[str, Any]] = [
-    ("RATE", 0.5), ("NAMES", ["nose", "eye"]), ("keyboard", 3), ("KEY_COUNT", 7),
-    ("TOKEN_COUNT", 7), ("PASSWORD_LENGTHS", [1, 2]), ("API_KEY", None), ("secret", True),
-    ("TOKENS", np.array([1, 2])), ("settings", {"rate": 1}),
-]  # fmt: skip
+    ("RATE", 0.5),
+    ("NAMES", ["nose", "eye"]),
+    ("keyboard", 3),
+    ("KEY_COUNT", 7),
+    ("TOKEN_COUNT", 7),
+    ("PASSWORD_LENGTHS", [1, 2]),
+    ("API_KEY", None),
+    ("secret", True),
+    ("TOKENS", np.array([1, 2])),
+    ("settings", {"rate": 1}),
+]
 # What ordinary code calls ordinary things.
 WORDS: list[tuple[str, Any]] = [
-    ("KEYPOINTS", ["nose"]), ("KEYPOINT_NAMES", ["nose", "eye"]), ("TOKENS", ["[CLS]", "[SEP]"]),
-    ("monkey", "macaque"), ("TOKENIZER", "wordpiece"), ("KEYS", ["a", "b"]), ("keys", ("a",)),
+    ("KEYPOINTS", ["nose"]),
+    ("KEYPOINT_NAMES", ["nose", "eye"]),
+    ("TOKENS", ["[CLS]", "[SEP]"]),
+    ("monkey", "macaque"),
+    ("TOKENIZER", "wordpiece"),
+    ("KEYS", ["a", "b"]),
+    ("keys", ("a",)),
     ("settings", {"keys": ["a"], "tokenizer": "b"}),
-    ("settings", {"token_count": 7}), ("MONKEY_NAMES", ["a"]),
-]  # fmt: skip
+    ("settings", {"token_count": 7}),
+    ("MONKEY_NAMES", ["a"]),
+]
 
 
 @pytest.mark.parametrize(
@@ -99,13 +134,19 @@ HOME = str(Path.home())
 @pytest.mark.parametrize(
     "value",
     [
-        os.path.join(HOME, "data", "train.csv"), HOME, os.getcwd(),
-        os.path.join(os.getcwd(), "not", "there", "yet"), "/usr", [HOME + "/data"],
-        {"path": HOME + "/data"}, ("a", {"b": [HOME + "/data"]}), {HOME + "/x"},
+        os.path.join(HOME, "data", "train.csv"),
+        HOME,
+        os.getcwd(),
+        os.path.join(os.getcwd(), "not", "there", "yet"),
+        "/usr",
+        [HOME + "/data"],
+        {"path": HOME + "/data"},
+        ("a", {"b": [HOME + "/data"]}),
+        {HOME + "/x"},
         {"a": (1, HOME)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_path_of_this_machine_stays_out_whatever_it_is_called(
     sidecar: Sidecar, value: Any
 ) -> None:
@@ -128,12 +169,15 @@ def test_what_is_no_path_of_this_machine_enters(sidecar: Sidecar, value: str) ->
 @pytest.mark.parametrize(
     "value",
     [
-        "https://me:hunter2@host/simple", "postgres://u:hunter2@db", "see http://a:hunter2@b/c",
-        ["x", "https://me:hunter2@host"], {"url": "https://me:hunter2@host"},
+        "https://me:hunter2@host/simple",
+        "postgres://u:hunter2@db",
+        "see http://a:hunter2@b/c",
+        ["x", "https://me:hunter2@host"],
+        {"url": "https://me:hunter2@host"},
         "https://:hunter2@host",
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_address_with_a_password_stays_out_whatever_it_is_called(
     sidecar: Sidecar, value: Any
 ) -> None:

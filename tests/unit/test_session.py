@@ -78,8 +78,12 @@ def test_of_this_process_a_worker_sees_only_what_it_needs(
         assert name not in seen
     assert seen["CUDA_VISIBLE_DEVICES"] == "0"
     assert {name: seen[name] for name in recorded} == recorded
-    assert settings == {"floatx": "float64", "epsilon": 1e-07, "backend": "tensorflow",
-                        "image_data_format": "channels_last"}  # fmt: skip
+    assert settings == {
+        "floatx": "float64",
+        "epsilon": 1e-07,
+        "backend": "tensorflow",
+        "image_data_format": "channels_last",
+    }
     assert seen["KERAS_HOME"] != "mine"
     assert not Path(seen["KERAS_HOME"]).exists()  # it ended with its worker
 

@@ -124,11 +124,25 @@ def without_escapes(text: str, special: str) -> str:
 
 # What a file may be called, on Linux at least.
 ODD_NAMES = [
-    "x\nRUN evil.keras", "x\r--index-url=y.keras", "x\x0bnumpy==1.keras", "x\x85y.keras",
-    "x\u2028y.keras", "syntax=evil:1.keras", "escape=`.keras", "coding:utf-7 .keras",
-    "a$HOME${PATH}.keras", "a*b?[c].keras", "it's.keras", 'a"b.keras', "back\\slash.keras",
-    "-r evil.keras", "#.keras", "a: b, - c.keras", "x\udcffy.keras", "mod\u00e8le.keras",
-]  # fmt: skip
+    "x\nRUN evil.keras",
+    "x\r--index-url=y.keras",
+    "x\x0bnumpy==1.keras",
+    "x\x85y.keras",
+    "x\u2028y.keras",
+    "syntax=evil:1.keras",
+    "escape=`.keras",
+    "coding:utf-7 .keras",
+    "a$HOME${PATH}.keras",
+    "a*b?[c].keras",
+    "it's.keras",
+    'a"b.keras',
+    "back\\slash.keras",
+    "-r evil.keras",
+    "#.keras",
+    "a: b, - c.keras",
+    "x\udcffy.keras",
+    "mod\u00e8le.keras",
+]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
