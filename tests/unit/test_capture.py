@@ -5,31 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import capsule
-from tests import toy_keras
 from tests.toy_keras import Lambda, Layer, Model
 
 RATE = 3.0
 Save = Callable[..., Any]
-
-
-@pytest.fixture
-def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
-    """Give a function that saves a model and returns what was recorded."""
-    toy_keras.install(monkeypatch)
-
-    def saved(*layers: Any, name: str = "m.keras", strict: bool = True, **attributes: Any) -> Any:
-        reports: list[Any] = []
-        with capsule.hooked(probe=False, strict=strict, report=reports.append):
-            Model(*layers, **attributes).save(tmp_path / name)
-        return reports[-1]
-
-    return saved
 
 
 def functions(saved: Any) -> dict[tuple[str, str], tuple[str, str | None]]:
