@@ -13,7 +13,8 @@ from capsule.bytecode.opcodes import FAMILIES, Table, table_of
 from capsule.bytecode.unmarshal import Raw
 
 SLASH, BACKSLASH = 0x2F, 0x5C
-ARGUMENT_LIMIT = 6  # so many arguments that may have been changed are tried, each both ways
+# So many arguments that may have been changed are tried, each both ways; of more, none.
+ARGUMENT_LIMIT = 6
 
 
 def repairs(data: bytes, raws: list[Raw]) -> Iterator[tuple[bytes, int]]:
@@ -26,7 +27,7 @@ def repairs(data: bytes, raws: list[Raw]) -> Iterator[tuple[bytes, int]]:
         for python in FAMILIES[raw.layout]:
             must, may = _places(raw, table_of(python))
             if len(may) > ARGUMENT_LIMIT:
-                may = []
+                continue  # one way of many that were not tried would look like the only one
             for size in range(len(may) + 1):
                 for chosen in combinations(may, size):
                     mended = bytearray(data)
