@@ -176,7 +176,9 @@ PLACES: list[tuple[Any, str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "module", "name"), PLACES, ids=lambda part: str(part)[:30])
+@pytest.mark.parametrize(
+    ("value", "module", "name"), PLACES, ids=[f"{row[1]} {row[2]}" for row in PLACES]
+)
 def test_a_thing_of_a_library_is_imported_again_by_its_public_name(
     save: Callable[..., Any],
     value: Any,

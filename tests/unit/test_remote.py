@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +25,13 @@ def remote(tmp_path: Path, cache: Path) -> Iterator[Remote]:
     """Give a function that starts a toy model with the inputs and outputs that it is told."""
     models: list[RemoteModel] = []
 
-    def start(probe: Any = None, asked: Any = None, **facts: Any) -> RemoteModel:
-        plan: Any = types.SimpleNamespace(to_json=lambda: facts)
-        manifest = manifest_with(environment_variables={}, probe=probe or {})
-        path = tmp_path / "model.keras"
-        model = RemoteModel(toy_python(tmp_path), manifest, plan, path, asked=asked)
+    def start(probe: Any = None, recipe: Any = None, **facts: Any) -> RemoteModel:
+        resolution: Any = types.SimpleNamespace(
+            manifest=manifest_with(environment_variables={}, probe=probe or {}),
+            plan=types.SimpleNamespace(to_json=lambda: facts),
+            path=tmp_path / "model.keras",
+        )
+        model = RemoteModel(toy_python(tmp_path), resolution, recipe=recipe)
         models.append(model)
         return model
 
@@ -95,11 +98,15 @@ def test_a_probe_is_computed_again_unless_there_is_none(remote: Remote) -> None:
     assert comparison["repeats"]
 
 
-def test_pickled_it_is_what_was_asked_for(remote: Remote, tmp_path: Path) -> None:
-    model = remote(asked={"scope": "all"})
-    _, (path, asked) = model.__reduce__()
-    assert Path(path) == (tmp_path / "model.keras").resolve()
-    assert asked == {"scope": "all"}
+def replayed() -> str:
+    return "replayed anew"
+
+
+def test_pickled_it_is_how_to_have_it_again(remote: Remote) -> None:
+    model = remote(recipe=replayed)
+    assert pickle.loads(pickle.dumps(model)) == "replayed anew"
+    with pytest.raises(TypeError, match="can't be pickled"):
+        pickle.dumps(remote())
 
 
 @pytest.mark.parametrize(

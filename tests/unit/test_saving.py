@@ -93,7 +93,7 @@ def test_a_save_that_fails_fails_as_ever_and_writes_no_sidecar(writer: Any, tmp_
         ("s3://bucket/m.keras", "not on this machine"),
         (io.BytesIO(), "not a path"),
     ],
-    ids=str,
+    ids=["gs", "s3", "stream"],
 )
 def test_what_is_no_file_here_is_told_and_left_alone(
     writer: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: Any, why: str

@@ -120,12 +120,12 @@ def test_a_worker_that_dies_says_how_and_is_never_asked_again(
 
 
 def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    worker = started(tmp_path, timeout=0.5)
+    worker = started(tmp_path, timeout=2)
     assert predict(worker) == [[2.0, 4.0]]
     began = time.monotonic()
-    with pytest.raises(WorkerError, match=r"no answer within 0\.5 s and was ended"):
-        predict(worker, sleep=30)
-    assert time.monotonic() - began < 10
+    with pytest.raises(WorkerError, match=r"no answer within 2 s and was ended"):
+        predict(worker, sleep=60)
+    assert time.monotonic() - began < 20
     with pytest.raises(WorkerError, match="replay again"):
         predict(worker)
     worker.close()
