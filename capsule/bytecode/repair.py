@@ -14,7 +14,8 @@ from capsule.bytecode.opcodes import Table, table_of
 from capsule.bytecode.unmarshal import RawCode
 
 SLASH, BACKSLASH = 0x2F, 0x5C
-ARGUMENT_LIMIT = 6  # of so many arguments that may have been changed, every choice is proposed
+# So many arguments that may have been changed are tried, each both ways; of more, none.
+ARGUMENT_LIMIT = 6
 
 
 class _Places(NamedTuple):
@@ -34,7 +35,7 @@ def propose_repairs(data: bytes, raws: list[RawCode]) -> dict[bytes, int]:
         for python in FAMILIES[raw.layout]:
             certain, possible = _places(raw, table_of(python))
             if len(possible) > ARGUMENT_LIMIT:
-                possible = []
+                continue  # a way among many that were not tried would look like the only one
             for size in range(len(possible) + 1):
                 for choice in combinations(possible, size):
                     repaired = bytearray(data)

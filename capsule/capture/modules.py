@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from capsule.capture.functions import brought_along
 from capsule.guest import values
 from capsule.manifest import Binding, Node
+from capsule.manifest.parse import STANDARD_MODULES
 
 if TYPE_CHECKING:
     from capsule.capture.graph import ImportGraph
@@ -30,7 +31,7 @@ def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | No
     text = module_source(module)
     if text is None:
         return None
-    if name.split(".")[0] in getattr(sys, "stdlib_module_names", ()):
+    if name.split(".")[0] in STANDARD_MODULES:
         told = f"it bears the name of a standard module: call {name} something else"
         return Node(kind="module", origin="local", reason=told)
     try:

@@ -13,6 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from capsule.environment.distributions import metadata_folders
+from capsule.manifest.parse import STANDARD_MODULES
 
 # Where TensorFlow's and Keras' lazy modules really live, and the name people import.
 _PUBLIC = (
@@ -80,8 +81,7 @@ class Origins:
         module = sys.modules.get(name)
         top = name.split(".")[0]
         file = _file(module)
-        known = top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names
-        if known and (file is None or self._is_installed(str(file))):
+        if top in STANDARD_MODULES and (file is None or self._is_installed(str(file))):
             return Origin("stdlib")
         if module is None:
             return self._unloaded(name, top)

@@ -7,7 +7,6 @@ and what those need, go to the model's environment: it must not train once more.
 from __future__ import annotations
 
 import ast
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from capsule.errors import InputError
 from capsule.manifest import Binding, EmbeddedFunction, Node
+from capsule.manifest.parse import STANDARD_MODULES
 
 SIZE_LIMIT = 8 << 20
 
@@ -80,7 +80,7 @@ def read_definitions(path: Path) -> Definitions:
             " what the model needs"
         ) from None
     name = path.stem
-    if not name.isidentifier() or name in getattr(sys, "stdlib_module_names", ()):
+    if not name.isidentifier() or name in STANDARD_MODULES:
         raise InputError(f"{path} can't be imported under the name {name}: rename the file")
     statements = (
         Statement(frozenset(_defined(s)), frozenset(_used(s)), _text(text, s))

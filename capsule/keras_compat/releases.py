@@ -157,7 +157,7 @@ def release_of(version: str | None) -> Release | None:
             (f"keras=={reads}", _cpu(tensorflow), _H5PY),
             None if reads == version else version,
         )
-    key = _tensorflows(version, numbers)[-1]
+    key = next(reversed(_tensorflows(version, numbers)), "")
     if key not in _TENSORFLOW:
         return None
     tensorflow, day, low, high = _TENSORFLOW[key]

@@ -23,10 +23,23 @@ RECORDED_FACTS = (
     "distributions",
 )
 _NAMED = ("global", "closure", "default", "keyword-default", "base", "body", "keyword")
-# On 3.9 sys does not list them; its own modules are then the best there is.
-_STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names))
-_RESERVED = _STANDARD | {
-    *("os", "sys", "builtins", "site", "sitecustomize", "usercustomize", "subprocess", "json"),
+
+
+def _standard_modules() -> frozenset[str]:
+    """Return the names of the standard library's modules, and those that Python itself imports."""
+    names = getattr(sys, "stdlib_module_names", None)
+    if names is None:  # Python 3.9 has no list: its folders say what is there
+        import pkgutil
+        import sysconfig
+
+        folders = [sysconfig.get_path("stdlib"), sysconfig.get_config_var("DESTSHARED")]
+        modules = pkgutil.iter_modules(folder for folder in folders if folder)
+        names = {*sys.builtin_module_names, *(module.name for module in modules)}
+    return frozenset(names) | {"sitecustomize", "usercustomize"}
+
+
+STANDARD_MODULES = _standard_modules()
+_RESERVED = STANDARD_MODULES | {
     *("keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "h5py"),
 }
 
