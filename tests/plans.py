@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact
-from capsule.consent.plan import Plan, make_plan
+from capsule.consent import plan as consent_plan
+from capsule.consent.plan import Plan, Trust
 from capsule.guest.digest import carried_key
 from capsule.manifest import Manifest
 from tests.bare import encoded
-from tests.making import manifest_json, manifest_with
+from tests.making import described, manifest_json, manifest_with
 
 CODE = encoded(lambda x: x)
 KEY = carried_key(CODE, None, None)
@@ -90,6 +92,19 @@ def chain(**changes: Any) -> dict[str, Any]:
 def manifest(nodes: Any = None, *functions: Any, **parts: Any) -> Manifest:
     """Return a sidecar with these nodes and functions: those of ``artifact()`` if there are none."""
     return manifest_with(functions=list(functions) or [function()], nodes=nodes or chain(), **parts)
+
+
+def make_plan(
+    file: Artifact,
+    facts: Manifest,
+    *,
+    safe_mode: bool = True,
+    trust: Iterable[str] = (),
+    **options: Any,
+) -> Plan:
+    """Return the plan for loading *file* with the definitions of *facts*."""
+    description = described(facts).with_artifact(file)
+    return consent_plan.make_plan(description, Trust.of(safe_mode, trust), **options)
 
 
 def digest(plan: Plan) -> str:

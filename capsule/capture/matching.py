@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, Protocol, TypeVar
 
-from capsule.artifact import Artifact, Carried
+from capsule.artifact import Artifact, StoredFunction
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import Parts
@@ -27,7 +27,7 @@ class Attempt(Protocol):
 
 
 def carried(
-    found: Carried, node: str | None, name: str | None = None, *, damaged: bool = False
+    found: StoredFunction, node: str | None, name: str | None = None, *, damaged: bool = False
 ) -> CarriedFunction:
     """Return what the sidecar says of a function of the file."""
     return CarriedFunction(
@@ -59,7 +59,7 @@ def carried_by(
     made: list[CarriedFunction] = []
     known: set[tuple[live.Where, str, str]] = set()
 
-    def add(found: Carried, value: Any) -> None:
+    def add(found: StoredFunction, value: Any) -> None:
         # One odd object must not cost the others their capture.
         place = f"{'/'.join(found.where)} {found.role}".strip()
         node = attempt(place, lambda: graph.add(value), None) if value is not None else None
@@ -91,11 +91,11 @@ def carried_by(
         if isinstance(value, (list, tuple, dict)) and (where, role) in met:
             name = role  # the whole of what stands there one by one
         if (where, role, name) not in known:
-            add(Carried(where, role, name, "by-name", None, None, None, None), value)
+            add(StoredFunction(where, role, name, "by-name", None, None, None, None), value)
     return tuple(made)
 
 
-def _is_damaged(found: Carried, value: Any) -> bool:
+def _is_damaged(found: StoredFunction, value: Any) -> bool:
     r"""Tell whether Keras wrote other bytes: on Windows it puts ``/`` for each ``\\``."""
     if found.code is None or not isinstance(value, FunctionType):
         return False

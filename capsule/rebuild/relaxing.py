@@ -17,8 +17,9 @@ from packaging.version import InvalidVersion, Version
 
 from capsule.errors import RebuildError
 from capsule.manifest import Manifest
-from capsule.rebuild.backends import Backend, Progress, Uv
+from capsule.rebuild.backends import Backend, Uv
 from capsule.rebuild.cache import Built, build, cache_folder, environment_key
+from capsule.rebuild.options import Progress
 from capsule.rebuild.pins import Pins, moved_to
 from capsule.rebuild.pythons import FoundPython
 from capsule.verdict.reach import Reaches, parsed_requirement

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from capsule.consent.plan import make_plan
 from capsule.guest.digest import canonical, carried_key, code_bytes
 from capsule.guest.digest import digest as digest_over
 from capsule.guest.values import encode
@@ -28,6 +27,7 @@ from tests.plans import (
     edge,
     function,
     layer,
+    make_plan,
     manifest,
     module,
     node,

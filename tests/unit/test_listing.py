@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from capsule.consent.listing import WIDTH
-from capsule.consent.plan import SHOWN, make_plan
+from capsule.consent.plan import SHOWN
 from capsule.errors import ConsentError
 from capsule.guest.values import encode
 from tests.plans import (
@@ -18,6 +18,7 @@ from tests.plans import (
     edge,
     function,
     layer,
+    make_plan,
     manifest,
     module,
     node,

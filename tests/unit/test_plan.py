@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import types
 from typing import Any
 
 import pytest
 
-from capsule.consent.plan import make_plan
 from capsule.errors import ConsentError
 from capsule.guest.digest import code_bytes
 from capsule.manifest import Node
@@ -26,6 +26,7 @@ from tests.plans import (
     digest,
     function,
     layer,
+    make_plan,
     manifest,
     module,
     node,
@@ -162,8 +163,9 @@ def test_a_graph_is_allowed_by_its_digest() -> None:
 
 def test_a_plan_says_all_that_the_guest_needs() -> None:
     build = {"config": {}, "weights": True, "translated": False}
+    brought = types.SimpleNamespace(to_json=lambda: build)
     judged = dataclasses.replace(artifact(), judged={"model_config": "sha256:1"})
-    plan = make_plan(judged, manifest(), keras="tf_keras", build=build)
+    plan = make_plan(judged, manifest(), keras="tf_keras", build=brought)
     assert plan.to_json() == {
         "keras": "tf_keras",
         "format": "keras-zip",

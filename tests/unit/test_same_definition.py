@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from capsule.consent.plan import make_plan
-from tests.plans import ALIKE, ROOT, edge, function, manifest, module, node, root, value
+from tests.plans import ALIKE, ROOT, edge, function, make_plan, manifest, module, node, root, value
 
 FIRST = {ROOT: root(edge("a"), value(1), source="lambda x: a(x) + N"), "a": node(), "b": node()}
 BYTECODE = {"sha256": "c" * 64, "magic": 3495, "base64": "AAAA"}
