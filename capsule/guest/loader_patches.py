@@ -129,7 +129,8 @@ def _only_value(layer: Any, values: List[Any]) -> Any:
 
 def _names_of(entry: Any) -> List[str]:
     """Return the names by which *entry*, a part of a configuration, may mean a function."""
-    parts = [entry]
+    # Keras may have looked a function up already, and not in the place that is asked for.
+    parts = [getattr(entry, "__name__", entry)]
     if isinstance(entry, dict):
         parts = [entry.get(name) for name in ("config", "class_name", "registered_name")]
     return [_last(part) for part in parts if isinstance(part, str)]

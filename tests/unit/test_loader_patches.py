@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import types
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ def first(x: Any) -> Any:
 
 def second(x: Any) -> Any:
     return x * 2
+
+
+CODE_OF_SECOND = second.__code__
 
 
 def place(
@@ -194,7 +198,9 @@ def test_two_layers_of_one_name_are_told_apart_by_their_bytecode(keras: FakeKera
         ("second", second),
         ({"module": "mine", "class_name": "second", "config": {}}, second),
         ({"class_name": "function", "config": "f", "registered_name": "mine>second"}, second),
+        (types.FunctionType(CODE_OF_SECOND, {}), second),  # Keras looked it up, elsewhere
         # What an entry does not mean stood in another layer of that name.
+        (max, None),
         (by_name("relu"), None),
         ("relu", None),
         ([OTHER_CODE, None, None], None),
