@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsule.guest.probe import (
@@ -34,6 +34,7 @@ def splitmix64(seed: int, index: int) -> float:
 
 
 @given(st.integers(0, 2**40))
+@settings(deadline=None)
 def test_the_generator_is_splitmix64_bit_for_bit(seed: int) -> None:
     assert list(uniform(seed, 5)) == [splitmix64(seed, index) for index in range(5)]
 
@@ -325,6 +326,7 @@ def test_every_output_counts() -> None:
     st.lists(st.floats(width=32), min_size=1, max_size=5),
     st.sampled_from(["float64", "float32", "complex64"]),
 )
+@settings(deadline=None)
 def test_whatever_numbers_were_recorded_agree_exactly_with_themselves(
     values: list[float], dtype: str
 ) -> None:
@@ -333,6 +335,7 @@ def test_whatever_numbers_were_recorded_agree_exactly_with_themselves(
 
 
 @given(st.floats(width=32), st.floats(width=32))
+@settings(deadline=None)
 def test_two_numbers_agree_where_numpy_says_that_they_are_close(
     first: float, second: float
 ) -> None:

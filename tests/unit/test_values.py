@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -88,11 +88,13 @@ dtypes = (
 
 
 @given(plain)
+@settings(deadline=None)
 def test_plain_data_comes_back_equal_and_of_the_same_types(value: Any) -> None:
     assert identical(decode(stored(value)), value)
 
 
 @given(arrays.arrays(dtypes, arrays.array_shapes(min_dims=0, min_side=0)))
+@settings(deadline=None)
 def test_arrays_come_back_bit_for_bit(array: Any) -> None:
     again = decode(stored(array))
     assert identical(again, array)
@@ -100,6 +102,7 @@ def test_arrays_come_back_bit_for_bit(array: Any) -> None:
 
 
 @given(arrays.arrays(arrays.scalar_dtypes(), 1))
+@settings(deadline=None)
 def test_scalars_of_numpy_come_back_or_say_that_they_do_not(array: Any) -> None:
     encoded = stored(array[0])
     if array.dtype.kind in "biufcSU":
