@@ -6,17 +6,23 @@ ENVIRONMENT := .environments/main
 BIN := $(ENVIRONMENT)/bin
 READY := $(ENVIRONMENT)/ready
 
-.PHONY: demo test test-interpreters lint clean
+.PHONY: demo test test-interpreters test-kerases lint clean
 
 demo: $(READY)
 	$(BIN)/python sample_models/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/interpreters --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest tests --ignore tests/interpreters --ignore tests/kerases \
+		--numprocesses auto --dist loadfile
 
 # The tests against the other Pythons of this machine; those not found are skipped.
 test-interpreters: $(READY)
 	$(BIN)/python -m pytest tests/interpreters --numprocesses auto
+
+# The guest in every Keras, or in those that KERASES names: make test-kerases KERASES="2.8 3.0".
+# Their environments need 25 GB, shared with uv's cache, and are kept.
+test-kerases: $(READY)
+	KERASES="$(KERASES)" $(BIN)/python -m pytest tests/kerases --numprocesses auto --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .
