@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def escaped(text: str) -> str:
-    """Return *text* as one line: control characters, line ends too, as ``\\x1b`` and the like."""
+    """Return *text* as one line, with control characters and line ends as escape sequences."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
@@ -32,6 +32,7 @@ class CapsuleError(Exception):
 
     @property
     def message(self) -> str:
+        """What happened, to which thing, and what to do."""
         return str(self.args[0])
 
 

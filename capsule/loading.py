@@ -31,7 +31,7 @@ from capsule.verdict.judge import Verdict, judge
 Otherwise = Literal["raise", "replay"]
 
 
-def load(
+def load(  # noqa: PLR0913 - a public verb
     path: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,

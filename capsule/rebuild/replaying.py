@@ -242,7 +242,7 @@ def _needs_building(
         return installer.unbuilt(empty, pins)
 
 
-def replay(
+def replay(  # noqa: PLR0913 - a public verb
     path: str | os.PathLike[str],
     *,
     safe_mode: bool = True,
