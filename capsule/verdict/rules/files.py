@@ -50,7 +50,7 @@ def artifact_changed(case: Case) -> Iterator[Finding]:
 
 
 def form(case: Case) -> Iterator[Finding]:
-    """Find what a Keras 3 can't read of an older file as it stands, and what can't be translated."""
+    """Find what a Keras 3 can't read of an older file, as it stands or translated."""
     description = case.description
     if description.identity.format == "keras-json":
         yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
