@@ -114,10 +114,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 
 def _brief(finding: Finding) -> str:
-    reach = finding.reach[1:]
-    if len(reach) > 1:
-        return f"{finding.message}, used by {' → '.join(reach)}"
-    return finding.message
+    return f"{finding.message}, used by {finding.way}" if finding.way else finding.message
 
 
 def _restored(manifest: Manifest) -> str:

@@ -24,10 +24,10 @@ _OF_SUBJECT = (
     *distributions.OF_SUBJECT,
     *serialization.OF_SUBJECT,
 )
-_OF_CASE = (*files.OF_CASE, *environment.OF_CASE, *distributions.OF_CASE)
+_OF_CASE = (*environment.OF_CASE, *distributions.OF_CASE)
 # Nothing of a SavedModel is Python any more.
 _OF_SERVED_SUBJECT = files.OF_SERVED
-_OF_SERVED = (files.artifact_changed, *environment.OF_SERVED, *distributions.OF_SERVED)
+_OF_SERVED = (*environment.OF_SERVED, *distributions.OF_SERVED)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,9 @@ def judge(description: Description, environment: Environment) -> Verdict:
 def _findings(case: Case) -> list[Finding]:
     """Return what the rules find, each finding once."""
     about, against = (_OF_SERVED_SUBJECT, _OF_SERVED) if case.served else (_OF_SUBJECT, _OF_CASE)
-    findings = [finding for rule in about for finding in rule(case)]
+    # What is wrong with the file itself is what Keras stumbles on first.
+    findings = [finding for rule in files.OF_CASE for finding in rule(case)]
+    findings += [finding for rule in about for finding in rule(case)]
     findings += [finding for rule in against for finding in rule(case)]
     return list(dict.fromkeys(findings))
 

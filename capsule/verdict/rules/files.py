@@ -54,7 +54,7 @@ def form(case: Case) -> Iterator[Finding]:
     description = case.description
     if description.identity.format == "keras-json":
         yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
-    if description.manifest.artifact.format == "weights-h5" or not _older(case):
+    if case.served or case.manifest.artifact.format == "weights-h5" or not _older(case):
         return
     for name in incompatibilities(description.artifact):
         yield REGISTRY[name]("keras", ("model",))
