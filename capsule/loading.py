@@ -12,13 +12,7 @@ from capsule.description.aliases import aliases_here
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe
 from capsule.environment import live_environment
-from capsule.errors import (
-    ArtifactChangedError,
-    InputError,
-    OutputsDifferError,
-    RestoreFailedError,
-    VerdictError,
-)
+from capsule.errors import ArtifactChangedError, InputError, OutputsDifferError, RestoreFailedError
 from capsule.guest import keras_adapter
 from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
@@ -26,7 +20,7 @@ from capsule.manifest import Probe
 from capsule.rebuild.options import ReplayOptions
 from capsule.rebuild.remote import given_array
 from capsule.rebuild.replaying import replay_described
-from capsule.verdict.judge import Verdict, judge
+from capsule.verdict.judge import Verdict, VerdictError, judge
 
 Otherwise = Literal["raise", "replay"]
 

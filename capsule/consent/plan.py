@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from capsule.artifact import Artifact, StoredFunction
 from capsule.consent.listing import reaches, shown
-from capsule.errors import ConsentError, escaped
+from capsule.errors import CapsuleError, escaped
 from capsule.guest.digest import code_bytes, digest
 from capsule.manifest import Code, EmbeddedFunction, Manifest, Node, same_definition
 
@@ -150,6 +150,16 @@ class Consent:
         """Raise ConsentError if the file holds code at all, unless consent was given."""
         if self.functions or self.foreign:
             self.require(artifact)
+
+
+class ConsentError(CapsuleError):
+    """Loading would run code that nobody allowed; ``consent`` lists it."""
+
+    code = "consent-needed"
+
+    def __init__(self, message: str, consent: Consent) -> None:
+        super().__init__(message)
+        self.consent = consent
 
 
 @dataclass(frozen=True)

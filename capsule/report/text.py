@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.errors import ConsentError, escaped
+from capsule.consent.plan import ConsentError
+from capsule.errors import escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved

@@ -13,6 +13,7 @@ from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe
 from capsule.environment import Environment, environment_here
 from capsule.environment.frameworks import InstalledKeras
+from capsule.errors import CapsuleError
 from capsule.manifest import ArtifactFacts, Manifest
 from capsule.verdict.case import Case, Subject
 from capsule.verdict.finding import QUESTIONS, Answer, Finding, Question
@@ -84,6 +85,17 @@ class Verdict:
         """Return the exit status: 0 if each required answer is yes, 1 on a no, else 2."""
         answers = {self.answer(question) for question in required}
         return 1 if "no" in answers else 2 if "unknown" in answers else 0
+
+
+class VerdictError(CapsuleError):
+    """The model will not load here; ``verdict`` says why."""
+
+    code = "does-not-fit"
+    status = 1
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.verdict = verdict
 
 
 def judge(description: Description, environment: Environment) -> Verdict:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from capsule.consent.listing import WIDTH
-from capsule.consent.plan import SHOWN
-from capsule.errors import ConsentError
+from capsule.consent.plan import SHOWN, ConsentError
 from capsule.guest.values import encode
 from tests.making import plan_of
 from tests.plans import (
