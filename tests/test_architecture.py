@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 import sysconfig
@@ -150,3 +152,15 @@ def test_no_modules_import_in_a_circle() -> None:
         graph = {name: others for name, others in graph.items() if name not in leaves}
     circle = {name: sorted(others & graph.keys()) for name, others in graph.items()}
     assert not circle, circle
+
+
+VERBS = [name for name in capsule.__all__ if inspect.isfunction(getattr(capsule, name))]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_public_verb_names_each_parameter(name: str) -> None:
+    verb = getattr(capsule, name)
+    documentation = inspect.getdoc(verb) or ""
+    _, _, sections = documentation.partition("Parameters\n----------\n")
+    for parameter in inspect.signature(verb).parameters:
+        assert re.search(rf"^\**{parameter}$", sections, re.MULTILINE), parameter
