@@ -56,7 +56,7 @@ def test_public_functions_are_reached_twice_and_no_module_hides_them() -> None:
     for name in capsule.__all__:
         first = getattr(capsule, name)
         importlib.import_module("capsule.rebuild.replaying")
-        importlib.import_module("capsule.capture.hook")
+        importlib.import_module("capsule.capture.save_hook")
         assert getattr(capsule, name) is first
         assert f"capsule.{name}" not in MODULES
 

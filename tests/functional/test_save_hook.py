@@ -63,7 +63,7 @@ told["probe"] = read("method.h5")["probe"]["skipped"]
 capsule.unhook()
 model.save("after.keras")
 told["after"] = sidecar("after.keras")
-from capsule.capture.hook import WRITERS
+from capsule.capture.save_hook import WRITERS
 told["wrapped"] = [n for n in WRITERS for v in vars(sys.modules.get(n, os)).values() if hasattr(v, "__capsule_wraps__")]
 with capsule.hooked():
     model.save("within.keras")
