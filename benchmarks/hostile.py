@@ -192,8 +192,7 @@ def code_reader(data: bytes) -> None:
 def file_reader(path: Path) -> Read:
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        form, size, sha256 = identify(path)
-        read_here(path, form=form, size=size, sha256=sha256)
+        read_here(path, identity=identify(path))
 
     return read
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import pytest
+
 
 def encoded(function: Callable[..., Any] | CodeType) -> str:
     """Return a function's code as Keras 2 and 3 write it: marshalled, in base64, in lines."""
@@ -69,6 +71,40 @@ def architecture(path: Path, config: Any, version: str = "2.2.4") -> Path:
     """Write an architecture ``.json``, as ``model.to_json()`` gives it."""
     path.write_text(json.dumps({**config, "keras_version": version, "backend": "tensorflow"}))
     return path
+
+
+def hdf5(path: Path, config: Any = None, version: str = "2.2.4") -> Path:
+    """Write an ``.h5`` of that configuration, or of weights alone."""
+    h5py = pytest.importorskip("h5py", reason="h5py writes the file")
+    with h5py.File(path, "w") as file:
+        if config is None:
+            file.attrs["layer_names"] = [b"dense"]
+            file.create_group("dense")
+        else:
+            file.attrs["model_config"] = json.dumps(config)
+            file.attrs["keras_version"] = version
+            file.create_group("model_weights")
+    return path
+
+
+def saved_model(path: Path, config: Any = None, version: str = "2.15.0") -> Path:
+    """Write the folder of a SavedModel, with what Keras 2 writes beside the graph."""
+    path.mkdir()
+    (path / "saved_model.pb").write_bytes(b"\x08\x01")  # the version of its schema, no graph
+    if config is not None:
+        whole = json.dumps({**config, "keras_version": version}).encode()
+        node = _field(4, b"_tf_keras_sequential") + _field(5, whole)
+        (path / "keras_metadata.pb").write_bytes(_field(1, node))
+    return path
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """Return a field of a protocol buffer: its number and kind, the length, the bytes."""
+    length, size = [], len(data)
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + data
 
 
 def dies(path: Path) -> None:

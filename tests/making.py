@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from capsule.artifact import Artifact, Identity, identify
+from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.description.custom import CustomObjects
+from capsule.description.describe import Description
 from capsule.environment import Environment
+from capsule.inspection.inspecting import read_artifact
 from capsule.manifest import Manifest, PlatformFacts, PythonFacts
 from capsule.manifest.parse import manifest_from_json
+from capsule.verdict import Finding, Verdict, judge
+from capsule.verdict.codes import REGISTRY
+from capsule.verdict.judge import findings_at_save
 
 VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "jupyter": "1.0"}
 
@@ -137,3 +147,102 @@ def environment_with(
         distributions=installed,
         settings=settings or {},
     )
+
+
+def custom(names: Collection[str] = (), bind: Mapping[str, Any] | None = None) -> CustomObjects:
+    """Return custom objects of those *names*, and values to *bind*."""
+    return CustomObjects(bind=bind or {}, objects=dict.fromkeys(names))
+
+
+def described(
+    manifest: Manifest,
+    *,
+    custom_objects: Collection[str] = (),
+    intact: bool = True,
+    path: str = "",
+    config: Any = None,
+) -> Description:
+    """Return what is known of a model with that sidecar.
+
+    Parameters
+    ----------
+    manifest
+        What the sidecar says.
+    custom_objects
+        Names that the caller passes as custom objects.
+    intact
+        Whether the model file is the one that the sidecar describes.
+    path
+        Where the model file lies, if not here.
+    config
+        The configuration in the model file, if it is read at all.
+    """
+    facts = manifest.artifact
+    sha256 = facts.sha256 if intact else "f" * 64
+    identity = Identity(facts.format, facts.size, sha256)  # type: ignore[arg-type]
+    place = Path(path or facts.name)
+    description = Description(place, identity, manifest, custom(custom_objects))
+    config = config or {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
+    version = manifest.keras.version if manifest.keras else None
+    artifact = Artifact(place, *identity, config, None, version, None)
+    return description.with_artifact(artifact)
+
+
+def verdict_of(
+    manifest: Manifest,
+    environment: Environment,
+    *,
+    custom_objects: Collection[str] = (),
+    intact: bool = True,
+) -> Verdict:
+    """Return the verdict for a model with that sidecar; parameters as in `described`."""
+    return judge(described(manifest, custom_objects=custom_objects, intact=intact), environment)
+
+
+def described_file(
+    path: Path,
+    *,
+    custom_objects: Collection[str] = (),
+    bind: Mapping[str, Any] | None = None,
+) -> Description:
+    """Return what is known of a model file without a sidecar, read in this process.
+
+    Parameters
+    ----------
+    path
+        The file.
+    custom_objects
+        Names that the caller passes as custom objects.
+    bind
+        Values for names that nothing in the file defines.
+    """
+    identity = identify(path)
+    reading = read_artifact(path, identity, isolated=False)
+    supplied = custom(custom_objects, bind)
+    return Description.inferred_from(path, identity, reading, supplied)
+
+
+def verdict_of_file(
+    path: Path,
+    environment: Environment,
+    *,
+    custom_objects: Collection[str] = (),
+    bind: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Return the verdict for a model file without a sidecar; as in `described_file`."""
+    return judge(described_file(path, custom_objects=custom_objects, bind=bind), environment)
+
+
+def registered_codes() -> set[str]:
+    """Return the name of every finding code."""
+    return set(REGISTRY)
+
+
+def save_warnings_of(manifest: Manifest) -> tuple[Finding, ...]:
+    """Return what a person hears at save of a model with that sidecar."""
+    return findings_at_save(manifest)
+
+
+def plan_of(artifact: Artifact, manifest: Manifest, trust: Trust | None = None) -> Plan:
+    """Return the plan for loading *artifact* with the definitions of *manifest*."""
+    return make_plan(described(manifest).with_artifact(artifact), trust or Trust())

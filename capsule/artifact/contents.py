@@ -30,4 +30,4 @@ class Contents:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Contents:
         """Return what another process read."""
-        return cls(**{**data, "notes": tuple((code, told) for code, told in data["notes"])})
+        return cls(**{**data, "notes": tuple((code, message) for code, message in data["notes"])})

@@ -1,4 +1,4 @@
-"""Which functions a model's configuration carries, in every shape that Keras writes.
+"""Which functions a model's configuration holds, in every shape that Keras writes.
 
 The whole JSON is walked, since functions sit in layers, wrappers, merges and
 compile settings alike.
@@ -18,7 +18,7 @@ DEPTH_LIMIT = 200
 
 
 @dataclass(frozen=True)
-class Carried:
+class StoredFunction:
     """A function as the artifact stores it.
 
     ``where`` are the names of the layers from the model down; ``role`` the key it
@@ -50,7 +50,7 @@ class Carried:
         return hashlib.sha256(code_bytes(self.code)).hexdigest()
 
 
-def carried_functions(config: Any) -> list[Carried]:
+def stored_functions(config: Any) -> list[StoredFunction]:
     """Return the functions in *config*, in the order of the file."""
     return list(_walk(config, (), "", 0))
 
@@ -58,7 +58,7 @@ def carried_functions(config: Any) -> list[Carried]:
 _OWN = ("code", "defaults", "closure", "value")
 
 
-def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[Carried]:
+def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[StoredFunction]:
     if depth > DEPTH_LIMIT:
         raise ArtifactError(f"a configuration nested more than {DEPTH_LIMIT} deep is not read")
     if isinstance(data, list):
@@ -67,11 +67,11 @@ def _walk(data: Any, where: tuple[str, ...], role: str, depth: int) -> Iterator[
         return
     if not isinstance(data, dict):
         return
-    found = _entry(data, where, role)
-    if found is not None:
-        yield found  # and on: what else stands in it counts as well
+    function = _entry(data, where, role)
+    if function is not None:
+        yield function  # and on: what else stands in it counts as well
     config = data.get("config")
-    if found is not None and found.code is not None and isinstance(config, dict):
+    if function is not None and function.code is not None and isinstance(config, dict):
         # Its closure and defaults are its own: its key is over them, and no Keras reads on.
         config = {k: v for k, v in config.items() if k not in _OWN}
     if "class_name" in data and isinstance(config, dict):
@@ -92,14 +92,14 @@ _KERAS = ("keras", "tf_keras", "builtins", "tensorflow")
 
 def objects(config: Any) -> Iterator[dict[str, Any]]:
     """Give every JSON object inside *config*, the outer ones first."""
-    waiting = [config]
-    while waiting:
-        data = waiting.pop()
+    stack = [config]
+    while stack:
+        data = stack.pop()
         if isinstance(data, dict):
             yield data
-            waiting += data.values()
+            stack += data.values()
         elif isinstance(data, list):
-            waiting += data
+            stack += data
 
 
 def lambda_arguments(config: Any) -> set[str]:
@@ -111,28 +111,28 @@ def lambda_arguments(config: Any) -> set[str]:
     }
 
 
-def foreign_classes(config: Any, brought: Collection[str] = ()) -> tuple[str, ...]:
+def foreign_classes(config: Any, supplied: Collection[str] = ()) -> tuple[str, ...]:
     """Return the classes that *config* names outside Keras, or that load files themselves.
 
-    *brought* are the names for which Keras will be given classes: it asks for those first.
+    *supplied* are the names for which Keras will be given classes: it asks for those first.
     """
-    found = set()
+    classes = set()
     for data in objects(config):
         name, module = data.get("class_name"), data.get("module")
         if not isinstance(name, str) or isinstance(data.get("config"), str):
             continue  # a function by its name is listed as such
         registered = data.get("registered_name")
         # Where a module is named, only the registered name is asked for before it is imported.
-        asked = registered if registered is not None or module is not None else name
-        if isinstance(asked, str) and asked in brought:
+        key = registered if registered is not None or module is not None else name
+        if isinstance(key, str) and key in supplied:
             continue
         # Keras joins the two: "keras" and "layers.TFSMLayer" are one name.
         top, _, last = f"{module if isinstance(module, str) else ''}.{name}".rpartition(".")
         if isinstance(module, str) and top.strip(".").split(".")[0] not in _KERAS:
-            found.add(f"{module}.{name}")
+            classes.add(f"{module}.{name}")
         elif last in _LOADERS or ">" in str(registered or "") or not _plain(module, registered):
-            found.add(name)
-    return tuple(sorted(found))
+            classes.add(name)
+    return tuple(sorted(classes))
 
 
 def _plain(*names: Any) -> bool:
@@ -140,13 +140,13 @@ def _plain(*names: Any) -> bool:
     return all(name is None or isinstance(name, str) for name in names)
 
 
-def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator[Carried]:
+def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator[StoredFunction]:
     for key, value in data.items():
         kind = data.get(f"{key}_type")
         if kind == "lambda" and isinstance(value, (str, list)):
-            found = _listed(value, where, key, data.get(f"{key}_module", data.get("module")))
-            if found is not None:
-                yield found
+            function = _listed(value, where, key, data.get(f"{key}_module", data.get("module")))
+            if function is not None:
+                yield function
             else:  # no function at all, whatever it says
                 yield from _walk(value, where, key, depth + 1)
         elif kind == "function" and isinstance(value, str):
@@ -156,12 +156,12 @@ def _layer(data: dict[str, Any], where: tuple[str, ...], depth: int) -> Iterator
             yield from _walk(value, where, key, depth + 1)
 
 
-def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried | None:
+def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> StoredFunction | None:
     """Return the function that the object *data* is, if it is one."""
     config = data.get("config")
     if data.get("class_name") == "__lambda__" and isinstance(config, dict):
         if isinstance(config.get("code"), str):
-            return Carried(
+            return StoredFunction(
                 where,
                 role,
                 "<lambda>",
@@ -186,12 +186,12 @@ def _entry(data: dict[str, Any], where: tuple[str, ...], role: str) -> Carried |
     return None
 
 
-def _named(name: str, where: tuple[str, ...], role: str, module: Any) -> Carried:
+def _named(name: str, where: tuple[str, ...], role: str, module: Any) -> StoredFunction:
     module = module if isinstance(module, str) else None
-    return Carried(where, role, name, "by-name", None, None, None, module)
+    return StoredFunction(where, role, name, "by-name", None, None, None, module)
 
 
-def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> Carried | None:
+def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> StoredFunction | None:
     """Return the function in Keras 1 and 2's form: text, or ``[text, defaults, closure]``."""
     parts = value if isinstance(value, list) else [value, None, None]
     if len(parts) != 3 or not isinstance(parts[0], str):
@@ -200,4 +200,4 @@ def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> Carri
         return None
     encoding = "base64" if parts[0][:1].isascii() and "\n" in parts[0] else "raw-unicode-escape"
     module = module if isinstance(module, str) else None
-    return Carried(where, role, "<lambda>", encoding, parts[0], parts[1], parts[2], module)
+    return StoredFunction(where, role, "<lambda>", encoding, parts[0], parts[1], parts[2], module)

@@ -13,28 +13,38 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from capsule.artifact.contents import Contents
 from capsule.artifact.embedded import (
-    Carried,
-    carried_functions,
+    StoredFunction,
     foreign_classes,
     lambda_arguments,
     objects,
+    stored_functions,
 )
 from capsule.artifact.json_file import looks_like_json, read_json
-from capsule.artifact.limited_process import in_child
+from capsule.artifact.limited_process import run_limited
 from capsule.artifact.saved_model import identify_folder, read_saved_model
 from capsule.errors import ArtifactError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 
+Format = Literal["keras-h5", "keras-zip", "keras-json", "saved-model", "weights-h5"]
+
+
+class Identity(NamedTuple):
+    """Which file it is: its format by content, size in bytes, SHA-256 in hex."""
+
+    format: Format
+    size: int
+    sha256: str
+
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model file as read: format, size in bytes, SHA-256, and what it says of itself.
+    """A model file as read: its identity, and what it says of itself.
 
     ``config`` is the model's configuration as Keras wrote it (JSON data), ``training``
     what it was compiled with where that stands apart; ``keras_version`` and ``backend``
@@ -42,7 +52,7 @@ class Artifact:
     """
 
     path: Path
-    format: str
+    format: Format
     size: int
     sha256: str
     config: Any
@@ -53,13 +63,13 @@ class Artifact:
     weights: bool = True
     notes: tuple[tuple[str, str], ...] = ()
 
-    def foreign(self, brought: Collection[str] = ()) -> tuple[str, ...]:
+    def foreign(self, supplied: Collection[str] = ()) -> tuple[str, ...]:
         """Classes named by the file that are not Keras' own, or that load files themselves.
 
-        *brought* are the names of those that loading will bring.
+        *supplied* are the names of those that loading will bring.
         """
-        both = (self.config, self.training)
-        return tuple(sorted({name for one in both for name in foreign_classes(one, brought)}))
+        configs = (self.config, self.training)
+        return tuple(sorted({name for c in configs for name in foreign_classes(c, supplied)}))
 
     @property
     def arguments(self) -> set[str]:
@@ -69,43 +79,44 @@ class Artifact:
     @property
     def texts(self) -> set[str]:
         """Every text that stands as a value in the configuration."""
-        found: set[str] = set()
+        texts: set[str] = set()
         for data in (*objects(self.config), *objects(self.training)):
             for value in data.values():
-                many = value if isinstance(value, list) else [value]
-                found.update(item for item in many if isinstance(item, str))
-        return found
+                items = value if isinstance(value, list) else [value]
+                texts.update(item for item in items if isinstance(item, str))
+        return texts
 
     @property
-    def functions(self) -> list[Carried]:
-        """The functions that the file carries or names, in its order.
+    def functions(self) -> list[StoredFunction]:
+        """The functions that the file holds or names, in its order.
 
         None of a SavedModel's: its graph computes, with no Python of what is written beside it.
         """
         if self.format == "saved-model":
             return []
-        found = carried_functions(self.config)
+        functions = stored_functions(self.config)
         if self.format == "keras-h5":
-            found += carried_functions(self.training)
-        return found
+            functions += stored_functions(self.training)
+        return functions
 
 
-def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
-    """Return format, size and SHA-256 of the artifact at *path*, reading it once.
+def identify(path: str | os.PathLike[str]) -> Identity:
+    """Return the identity of the artifact at *path*, reading it once.
 
-    Raises ArtifactError for a missing file, a folder that is no SavedModel, an empty file
-    and a file that is neither HDF5 nor zip.
+    Raises
+    ------
+    ArtifactError
+        The file is missing, empty, or neither HDF5, zip nor JSON; the folder is no SavedModel.
     """
     path = Path(path)
     if os.path.isdir(path):
-        return identify_folder(path)
+        return Identity("saved-model", *identify_folder(path))
     digest = hashlib.sha256()
     size = 0
     head = b""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ArtifactError(f"{path} is no file but a pipe or a device")
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ArtifactError(f"{path} is not a file but a pipe or a device")
         with path.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 head = head or chunk[:64]
@@ -117,17 +128,20 @@ def identify(path: str | os.PathLike[str]) -> tuple[str, int, str]:
         raise ArtifactError(f"{path} can't be read: {error.strerror}") from None
     if not size:
         raise ArtifactError(f"{path} is empty: the save did not finish; save the model again")
+    return Identity(_format(head, path), size, digest.hexdigest())
+
+
+def _format(head: bytes, path: Path) -> Format:
+    """Return the format of a file that begins with *head*. Raises ArtifactError for another."""
     if head[:8] == HDF5_MAGIC:
-        form = "keras-h5"
-    elif head[:4] == ZIP_MAGIC:
-        form = "keras-zip"
-    elif looks_like_json(head):
-        form = "keras-json"
-    else:
-        raise ArtifactError(
-            f"{path} is no model file: it is neither HDF5, nor a .keras archive, nor JSON"
-        )
-    return form, size, digest.hexdigest()
+        return "keras-h5"
+    if head[:4] == ZIP_MAGIC:
+        return "keras-zip"
+    if looks_like_json(head):
+        return "keras-json"
+    raise ArtifactError(
+        f"{path} is not a model file: it is neither HDF5, nor a .keras archive, nor JSON"
+    )
 
 
 def _refuse_two_faced(path: Path, form: str, size: int) -> None:
@@ -147,44 +161,50 @@ def _refuse_two_faced(path: Path, form: str, size: int) -> None:
 
 
 def open_artifact(
-    path: str | os.PathLike[str], *, isolated: bool = True, weights_alone: bool = False
+    path: str | os.PathLike[str],
+    *,
+    identity: Identity | None = None,
+    isolated: bool = True,
+    weights_alone: bool = False,
 ) -> Artifact:
     """Read the artifact at *path*: digest and configuration; no weights, nothing executed.
 
-    It is read in a child process with limits of time and memory, unless *isolated* is
-    False: for a file that this process wrote itself. Raises ArtifactError for what can't
-    be read; a file of weights alone counts as that unless *weights_alone*.
+    Parameters
+    ----------
+    path
+        The model file or SavedModel folder.
+    identity
+        What `identify` said of it, so that it is not hashed again.
+    isolated
+        Read in a child process with limits of time and memory. False is for a file that
+        this process wrote itself.
+    weights_alone
+        Accept a file that holds weights and no model.
+
+    Raises
+    ------
+    ArtifactError
+        The file can't be read, or is no model.
     """
     path = Path(path)
-    form, size, sha256 = identify(path)
-    if isolated and form != "saved-model":
-        options = {"form": form, "weights_alone": weights_alone}
-        told = Contents.from_json(in_child(f"{__name__}:contents_json", path, options))
+    identity = identity or identify(path)
+    if isolated and identity.format != "saved-model":
+        options = {"form": identity.format, "weights_alone": weights_alone}
+        contents = Contents.from_json(run_limited(contents_json, path, options))
     else:
-        told = contents_of(path, form, weights_alone=weights_alone)
-    return artifact_of(path, form, size, sha256, told)
+        contents = contents_of(path, identity.format, weights_alone=weights_alone)
+    return artifact_of(path, identity, contents)
 
 
-def artifact_of(path: Path, form: str, size: int, sha256: str, told: Contents) -> Artifact:
-    """Return the artifact of which *told* was read."""
-    if form == "keras-h5" and told.config is None:
+def artifact_of(path: Path, identity: Identity, contents: Contents) -> Artifact:
+    """Return the artifact of which *contents* were read."""
+    form = identity.format
+    if form == "keras-h5" and contents.config is None:
         form = "weights-h5"
-    return Artifact(
-        path,
-        form,
-        size,
-        sha256,
-        told.config,
-        told.training,
-        told.keras_version,
-        told.backend,
-        told.judged,
-        told.weights,
-        told.notes,
-    )
+    return Artifact(path, form, identity.size, identity.sha256, **vars(contents))
 
 
-def contents_of(path: Path, form: str, *, weights_alone: bool = False) -> Contents:
+def contents_of(path: Path, form: Format, *, weights_alone: bool = False) -> Contents:
     """Return what the artifact at *path* says, in this process. Raises ArtifactError."""
     if form == "saved-model":
         # Its functions are in its graph, with no Python left of them.
@@ -202,6 +222,6 @@ def contents_of(path: Path, form: str, *, weights_alone: bool = False) -> Conten
     return read_zip(path)
 
 
-def contents_json(path: Path, *, form: str, weights_alone: bool) -> dict[str, Any]:
+def contents_json(path: Path, *, form: Format, weights_alone: bool) -> dict[str, Any]:
     """Return ``contents_of`` as JSON data, for the process that asked."""
     return contents_of(path, form, weights_alone=weights_alone).to_json()

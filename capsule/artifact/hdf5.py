@@ -35,8 +35,8 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
             warnings.simplefilter("ignore")  # of types that no Keras writes
             attributes = file.attrs
             wanted = ("model_config", "training_config", "keras_version", "backend")
-            found = {name: attributes[name] for name in wanted if name in attributes}
-            alone = "model_config" not in found and _is_weights(file, attributes)
+            texts = {name: attributes[name] for name in wanted if name in attributes}
+            alone = "model_config" not in texts and _is_weights(file, attributes)
             has_weights = alone or "model_weights" in file
     except Exception as error:  # noqa: BLE001 - a parser fed a damaged file fails in any way
         if notes:
@@ -45,21 +45,21 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
                 " no Keras writes that, don't load it",
                 code="external-link",
             ) from None
-        told = f"{type(error).__name__}: {error}"
+        cause = f"{type(error).__name__}: {error}"
         raise ArtifactError(
-            f"{path} is a damaged HDF5 file ({told[:120]}); copy or save it again"
+            f"{path} is a damaged HDF5 file ({cause[:120]}); copy or save it again"
         ) from None
-    version, backend = _optional(found.get("keras_version")), _optional(found.get("backend"))
+    version, backend = _optional(texts.get("keras_version")), _optional(texts.get("backend"))
     if alone and weights_alone:
         return Contents(None, None, version, backend, notes=notes)
-    if "model_config" not in found:
+    if "model_config" not in texts:
         raise ArtifactError(
             f"{path} holds no model configuration (weights only?); save the whole model"
         )
-    text = _text(found["model_config"])
+    text = _text(texts["model_config"])
     try:
         config = json.loads(text)
-        training = json.loads(_text(found.get("training_config", "null")))
+        training = json.loads(_text(texts.get("training_config", "null")))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: its model configuration is not JSON ({error})") from None
     if not isinstance(config, dict):
@@ -70,9 +70,9 @@ def read_hdf5(path: Path, *, weights_alone: bool = False) -> Contents:
         version,
         backend,
         {
-            name: digest(_text(found[name]))
+            name: digest(_text(texts[name]))
             for name in ("model_config", "training_config")
-            if name in found
+            if name in texts
         },
         has_weights,
         notes,
@@ -93,8 +93,8 @@ def _links(path: Path) -> Iterator[tuple[str, str]]:
     its making and its alphabet, the length of its name, the name; then what it leads to.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for found in _EXTERNAL.finditer(data):
-            flags, at = found[0][1], found.end()
+        for match in _EXTERNAL.finditer(data):
+            flags, at = match[0][1], match.end()
             at += 8 * bool(flags & 4) + bool(flags & 16)
             width = 1 << (flags & 3)
             length = int.from_bytes(data[at : at + width], "little")

@@ -44,7 +44,7 @@ def _model(data: Any) -> tuple[Any, str | None, str | None]:
     """Return the configuration with the Keras version and backend that stand in it."""
     if isinstance(data, list):
         # What Keras 1's Sequential.get_config() gave: the layers alone.
-        layers = data and all(isinstance(one, dict) and "class_name" in one for one in data)
+        layers = data and all(isinstance(layer, dict) and "class_name" in layer for layer in data)
         return ({"class_name": "Sequential", "config": data} if layers else None), None, None
     if not isinstance(data, dict):
         return None, None, None

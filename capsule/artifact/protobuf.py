@@ -32,11 +32,11 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
             yield number, value
         elif kind in (1, 5):
             width = 8 if kind == 1 else 4
-            yield number, _taken(data, at, width)
+            yield number, _slice(data, at, width)
             at += width
         elif kind == 2:
             length, at = _number(data, at)
-            yield number, _taken(data, at, length)
+            yield number, _slice(data, at, length)
             at += length
         else:
             raise ProtobufError(f"a field of unknown kind {kind} at byte {at}")
@@ -54,8 +54,8 @@ def messages(data: bytes, *path: int) -> Iterator[bytes]:
 
 def text(data: bytes, *path: int) -> str | None:
     """Return the first text at *path*, None if there is none."""
-    found = next(messages(data, *path), None)
-    return None if found is None else found.decode("utf-8", "replace")
+    first = next(messages(data, *path), None)
+    return None if first is None else first.decode("utf-8", "replace")
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
@@ -71,7 +71,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _taken(data: bytes, at: int, length: int) -> bytes:
+def _slice(data: bytes, at: int, length: int) -> bytes:
     if length > len(data) - at:
         raise ProtobufError(f"{length} bytes at byte {at}, where {len(data) - at} are left")
     return data[at : at + length]

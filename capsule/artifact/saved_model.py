@@ -15,7 +15,6 @@ from capsule.errors import ArtifactError
 
 GRAPH = "saved_model.pb"
 METADATA = "keras_metadata.pb"
-FORMAT = "saved-model"
 SIZE_LIMIT = 256 * 1024 * 1024
 METADATA_LIMIT = 64 * 1024 * 1024
 
@@ -33,14 +32,14 @@ _REACHING = {
 }
 
 
-def identify_folder(folder: Path) -> tuple[str, int, str]:
-    """Return format, size and digest of the SavedModel in *folder*.
+def identify_folder(folder: Path) -> tuple[int, str]:
+    """Return size and digest of the SavedModel in *folder*.
 
     The digest is SHA-256 over the sorted relative paths, sizes and digests of its files.
     Raises ArtifactError for a folder that is none, or that holds links.
     """
     if not (folder / GRAPH).is_file():
-        raise ArtifactError(f"{folder} is a folder, and no SavedModel: it has no {GRAPH}")
+        raise ArtifactError(f"{folder} is a folder but not a SavedModel: it has no {GRAPH}")
     lines: list[str] = []
     total = 0
     try:
@@ -50,7 +49,7 @@ def identify_folder(folder: Path) -> tuple[str, int, str]:
             lines.append(f"{path.relative_to(folder).as_posix()}\0{size}\0{digest}\n")
     except OSError as error:
         raise ArtifactError(f"{folder} can't be read: {error.strerror}") from None
-    return FORMAT, total, hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    return total, hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
@@ -133,7 +132,7 @@ def _metadata(path: Path) -> Any:
 def _listed(data: Any) -> Any:
     """Return JSON data with lists for what TensorFlow wrote as ``__tuple__`` objects."""
     if isinstance(data, list):
-        return [_listed(one) for one in data]
+        return [_listed(item) for item in data]
     if not isinstance(data, dict):
         return data
     if data.get("class_name") == "__tuple__" and isinstance(data.get("items"), list):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from capsule.artifact import Artifact, Carried
+from capsule.artifact import Artifact, StoredFunction
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import dict_parts
@@ -30,7 +30,7 @@ class Attempt(Protocol):
 class Match(NamedTuple):
     """A function of the file, and the live object that it is, None if nobody knows."""
 
-    function: Carried
+    function: StoredFunction
     value: Any
 
 
@@ -76,7 +76,7 @@ def embedded_functions(
 
 
 def entry_of(
-    function: Carried, node: str | None, name: str | None = None, *, damaged: bool = False
+    function: StoredFunction, node: str | None, name: str | None = None, *, damaged: bool = False
 ) -> CarriedFunction:
     """Return what the sidecar says of a function of the file."""
     return CarriedFunction(
@@ -122,7 +122,7 @@ def _in_layer(live_model: LiveModel, where: live.Where, role: str, number: int) 
 
 
 def _named(
-    live_model: LiveModel, artifact: Artifact, origins: Origins, stored: list[Carried]
+    live_model: LiveModel, artifact: Artifact, origins: Origins, stored: list[StoredFunction]
 ) -> Iterator[Match]:
     """Give what the live model holds and the file only names, if at all."""
     places = {(function.where, function.role) for function in stored}
@@ -133,10 +133,10 @@ def _named(
             name = role  # the whole of what stands there item by item
         if (where, role, name) not in names:
             names.add((where, role, name))
-            yield Match(Carried(where, role, name, "by-name", None, None, None, None), value)
+            yield Match(StoredFunction(where, role, name, "by-name", None, None, None, None), value)
 
 
-def _is_damaged(function: Carried, value: Any) -> bool:
+def _is_damaged(function: StoredFunction, value: Any) -> bool:
     r"""Tell whether Keras wrote other bytes: on Windows it puts ``/`` for each ``\\``."""
     if function.code is None or not isinstance(value, FunctionType):
         return False

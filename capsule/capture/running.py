@@ -13,17 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from capsule.artifact import identify
 from capsule.artifact.files import HDF5_MAGIC, ZIP_MAGIC
 from capsule.artifact.saved_model import GRAPH
 from capsule.capture.options import SaveOptions
 from capsule.capture.recording import record_file
 from capsule.capture.save_hook import hooked
 from capsule.capture.writing import Saved, print_report
-from capsule.description.infer import inferred as manifest_inferred
+from capsule.description.infer import infer_manifest
 from capsule.errors import CapsuleError
-from capsule.inspection.inspecting import inspect_with_artifact
+from capsule.inspection.inspecting import read_artifact
 from capsule.manifest.files import sidecar_path, write_manifest
-from capsule.verdict.rules.functions import findings_at_save
+from capsule.verdict.judge import findings_at_save
 
 SUFFIXES = (".h5", ".hdf5", ".keras", ".json")
 
@@ -68,8 +69,7 @@ def describe_artifact(
             code="sidecar-exists",
         )
     if inferred:
-        inspection, artifact = inspect_with_artifact(path)
-        manifest = manifest_inferred(inspection, artifact)
+        manifest = infer_manifest(*read_artifact(path, identify(path)))
         write_manifest(manifest, sidecar)
         return Saved(os.fspath(path), manifest, ())
     manifest = record_file(path, python)

@@ -16,7 +16,7 @@ from capsule.errors import CapsuleError, escaped
 from capsule.manifest import Manifest
 from capsule.manifest.files import sidecar_path, write_manifest
 from capsule.verdict.finding import Finding
-from capsule.verdict.rules.functions import findings_at_save
+from capsule.verdict.judge import findings_at_save
 
 Snapshot = tuple[int, int, int]
 

@@ -17,19 +17,19 @@ def reaches(nodes: Nodes, names: Iterable[str]) -> tuple[str, ...]:
 
     A thing of a module by its whole name, the user's own modules as brought along.
     """
-    found: set[str] = set()
+    apis: set[str] = set()
     for name in names:
         for binding in nodes[name].names:
             if binding.to is None or nodes[binding.to].kind != "module":
                 continue
             if nodes[binding.to].source is not None:
-                found.add(f"{binding.to} (brought along)")
+                apis.add(f"{binding.to} (brought along)")
             else:
-                taken = binding.taken if binding.attribute else binding.attributes
-                found.update(f"{binding.to}.{one}" for one in taken)
-                if not taken:
-                    found.add(binding.to)
-    return tuple(sorted(found))
+                chains = binding.taken
+                apis.update(f"{binding.to}.{chain}" for chain in chains)
+                if not chains:
+                    apis.add(binding.to)
+    return tuple(sorted(apis))
 
 
 def shown(nodes: Nodes, name: str) -> Iterator[str]:
@@ -47,27 +47,23 @@ def shown(nodes: Nodes, name: str) -> Iterator[str]:
     elif node.code is not None:
         yield f"{name}: bytecode, and no source"
     else:
-        yield f"{_word(name)} = {_made(nodes, node)}"
+        yield f"{_word(name)} = {_expression(nodes, node)}"
         return
     for binding in node.names:
         if binding.to is None and not binding.missing and binding.how not in ("decorator", "item"):
             yield f"  with {binding.name} = {_value(binding)}"
 
 
-def _made(nodes: Nodes, node: Node) -> str:
+def _expression(nodes: Nodes, node: Node) -> str:
     """Return the expression that would make an object again."""
     parts = {how: [b for b in node.names if b.how == how] for how in _HOWS}
-    told = [_told(nodes, b) for b in (*parts["argument"], *parts["item"])]
-    told += [f"{b.name}={_told(nodes, b)}" for b in (*parts["keyword"], *parts["attribute"])]
+    words = [_target(nodes, b) for b in (*parts["argument"], *parts["item"])]
+    words += [f"{b.name}={_target(nodes, b)}" for b in (*parts["keyword"], *parts["attribute"])]
     called = _target(nodes, parts["part"][0]) if parts["part"] else node.kind
-    return f"{called}({', '.join(told)})"
+    return f"{called}({', '.join(words)})"
 
 
 _HOWS = ("part", "argument", "keyword", "attribute", "item")
-
-
-def _told(nodes: Nodes, binding: Binding) -> str:
-    return _value(binding) if binding.to is None else _target(nodes, binding)
 
 
 def _target(nodes: Nodes, binding: Binding) -> str:
@@ -83,8 +79,8 @@ def _word(name: str) -> str:
 
 
 def _value(binding: Binding) -> str:
-    found = values.is_opaque(binding.value)
-    if found:
-        return f"({found[0].get('of')}, not stored)"
+    opaque = values.is_opaque(binding.value)
+    if opaque:
+        return f"({opaque[0].get('of')}, not stored)"
     text = json.dumps(binding.value)
     return text if len(text) <= WIDTH else text[:WIDTH] + " …"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Union
+from typing import Any, NamedTuple, Protocol
 
-from capsule.artifact import Artifact, Carried
+from capsule.artifact import Artifact, StoredFunction
 from capsule.consent.listing import reaches, shown
 from capsule.errors import ConsentError, escaped
 from capsule.guest.digest import code_bytes, digest
@@ -30,11 +31,48 @@ _RUN = (
 )
 
 
-Place = tuple[tuple[str, ...], str, Union[str, None]]
+@dataclass(frozen=True)
+class Trust:
+    """What a person allows: everything (``safe_mode=False``), or functions by their digests."""
+
+    safe_mode: bool = True
+    digests: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, safe_mode: bool, digests: Iterable[str] = ()) -> Trust:
+        """Return the trust that a public verb was called with."""
+        return cls(safe_mode, frozenset(digests))
+
+
+class Described(Protocol):
+    """What a plan is made of: a model file and its manifest."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The model file as read."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What its functions are."""
+
+
+class Build(Protocol):
+    """A configuration for the guest to build in place of the file's own."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the guest reads it."""
+
+
+class Place(NamedTuple):
+    """Where a function stands in a file, and the digest of what is stored there."""
+
+    where: tuple[str, ...]
+    role: str
+    key: str | None
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedFunction:
     """One function that loading would restore: where, its digest, source and reach."""
 
     where: tuple[str, ...]
@@ -63,8 +101,8 @@ class Planned:
         """
         yield f"  {self.label}   {self.digest}"
         if not self.shown:
-            told = "a graph of TensorFlow operations" if self.role == "graph" else "no source"
-            yield f"      ({told})"
+            what = "a graph of TensorFlow operations" if self.role == "graph" else "no source"
+            yield f"      ({what})"
         for name, lines in self.shown:
             if name not in before:
                 yield from (f"      {line}" for line in lines[:SHOWN])
@@ -75,16 +113,15 @@ class Planned:
 
 @dataclass(frozen=True)
 class Consent:
-    """Everything that loading would run, and whether that was allowed.
+    """Everything that loading would run, and whether that was allowed."""
 
-    ``builds``: whether other code may run as well, of source distributions and of what
-    comes from elsewhere than the index; trust in functions does not extend to that.
-    """
-
-    functions: tuple[Planned, ...]
+    functions: tuple[PlannedFunction, ...]
     given: bool
     builds: bool = False
+    """Whether other code may run as well: of source distributions, and of what comes from
+    elsewhere than the index. Trust in functions does not extend to that."""
     foreign: tuple[str, ...] = ()
+    """Classes that the file names and that no digest covers."""
 
     def listing(self) -> Iterator[str]:
         """Give the lines of every function, each definition once."""
@@ -108,6 +145,11 @@ class Consent:
         if digests and not self.foreign:
             lines.append(f"allow just this: capsule.load({artifact!r}, trust=[{digests}])")
         raise ConsentError("\n".join(map(escaped, lines)), self)
+
+    def require_for_functions(self, artifact: str) -> None:
+        """Raise ConsentError if the file holds code at all, unless consent was given."""
+        if self.functions or self.foreign:
+            self.require(artifact)
 
 
 @dataclass(frozen=True)
@@ -139,53 +181,50 @@ class Plan:
 
 
 def make_plan(
-    artifact: Artifact,
-    manifest: Manifest,
+    description: Described,
+    trust: Trust = Trust(),
     *,
-    safe_mode: bool = True,
-    trust: Iterable[str] = (),
     keras: str | None = None,
-    build: dict[str, Any] | None = None,
+    build: Build | None = None,
 ) -> Plan:
-    """Return the plan for loading *artifact* with the definitions of *manifest*.
-
-    *keras* names the module of the Keras that shall load it, if not the one that saved it;
-    *build* brings a configuration to build in place of the file's own.
+    """Return the plan for loading an artifact with the definitions of its manifest.
 
     Which functions there are is read from the artifact; the manifest only defines them.
+
+    Parameters
+    ----------
+    description
+        The model file and its manifest.
+    trust
+        What was allowed.
+    keras
+        The module of the Keras that shall load it, if not of the one that saved it.
+    build
+        A configuration to build in place of the file's own.
     """
-    nodes = dict(manifest.nodes)
+    artifact, manifest = description.artifact, description.manifest
+    resolver = _Resolver(manifest)
     functions: list[dict[str, Any]] = []
-    planned: list[Planned] = []
-    chosen: dict[str | None, list[str]] = {}  # by source, as like ones share theirs
-    known: dict[Place, list[CarriedFunction]] = {}
-    for function in manifest.functions:
-        known.setdefault(_place(function), []).append(function)
-    for found in _carried(artifact, manifest):
-        node = _node_of(found, manifest, nodes, known.get(_place(found), []))
-        if node is not None:
-            # One definition met in two layers is one function: Keras stores both alike.
-            others = chosen.setdefault(nodes[node].source, [])
-            like = next((n for n in others if alike(nodes, n, node)), None)
-            if like is None:
-                others.append(node)
-            node = like or node
+    planned: list[PlannedFunction] = []
+    for stored in _stored(artifact, manifest):
+        node = resolver.node_of(stored)
         functions.append(
             {
-                "where": list(found.where),
-                "role": found.role,
-                "name": found.name,
-                "key": found.key,
+                "where": list(stored.where),
+                "role": stored.role,
+                "name": stored.name,
+                "key": stored.key,
                 "node": node,
             }
         )
-        planned.append(_planned(found, node, nodes))
+        planned.append(_planned(stored, node, resolver.nodes))
     if artifact.format == "saved-model":
         planned.append(_graph(artifact))
-    trusted = set(trust)
+    nodes = resolver.nodes
     foreign = artifact.foreign(_classes(planned, nodes))
-    named = bool(planned) and all(p.digest in trusted for p in planned) and not foreign
+    named = bool(planned) and all(p.digest in trust.digests for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
+    allowed = not trust.safe_mode
     return Plan(
         keras=keras or (manifest.keras.module if manifest.keras else "keras"),
         format=artifact.format,
@@ -193,24 +232,85 @@ def make_plan(
         judged=artifact.judged,
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
-        consent=Consent(tuple(planned), named or not safe_mode, not safe_mode, foreign),
-        build=build,
+        consent=Consent(tuple(planned), named or allowed, allowed, foreign),
+        build=None if build is None else build.to_json(),
     )
 
 
-def _classes(planned: list[Planned], nodes: dict[str, Node]) -> set[str]:
+class _Resolver:
+    """Finds the definition in a manifest of each function that a file stores."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.nodes = dict(manifest.nodes)
+        self._manifest = manifest
+        self._by_source: dict[str | None, list[str]] = {}  # like ones share theirs
+        self._in_place: dict[Place, list[CarriedFunction]] = {}
+        for function in manifest.functions:
+            self._in_place.setdefault(_place(function), []).append(function)
+
+    def node_of(self, stored: StoredFunction) -> str | None:
+        """Return the manifest's node for a function of the artifact, None if it has none."""
+        node = self._recorded(stored)
+        if node is None:
+            return None
+        # One definition met in two layers is one function: Keras stores both alike.
+        candidates = self._by_source.setdefault(self.nodes[node].source, [])
+        like = next((name for name in candidates if alike(self.nodes, name, node)), None)
+        if like is None:
+            candidates.append(node)
+        return like or node
+
+    def _recorded(self, stored: StoredFunction) -> str | None:
+        for function in self._in_place.get(_place(stored), []):
+            if function.node is not None and (
+                stored.key is not None or function.name == stored.name
+            ):
+                if stored.code is not None:
+                    self._add_code(function.node, stored)
+                return function.node
+        if self._manifest.origin == "file" and stored.code is not None:
+            return self._from_bytes(stored)
+        return None
+
+    def _from_bytes(self, stored: StoredFunction) -> str:
+        """Add a node of the bytes alone, under the Python assumed: nothing was seen alive."""
+        name = f"{'/'.join(stored.where)}:{stored.role}"
+        self.nodes[name] = Node(
+            kind="function",
+            module="__main__",
+            qualname=stored.name,
+            namespace="__main__",
+            reason="read from the file",
+            code=_code(stored, self._manifest.python.magic or 0),
+        )
+        return name
+
+    def _add_code(self, name: str, stored: StoredFunction) -> None:
+        """Give a node whose source was left out the bytecode that the artifact holds of it."""
+        node = self.nodes[name]
+        if node.source is None and node.code is not None and node.code.base64 is None:
+            self.nodes[name] = replace(node, code=_code(stored, node.code.magic))
+
+
+def _code(stored: StoredFunction, magic: int) -> Code:
+    text = base64.b64encode(code_bytes(stored.code or "")).decode("ascii")
+    return Code(stored.code_sha256 or "", magic, text)
+
+
+def _classes(planned: list[PlannedFunction], nodes: Mapping[str, Node]) -> set[str]:
     """Return the names under which Keras will be given a class, and one class only."""
-    found: dict[str, set[str]] = {}
-    for one in planned:
-        if one.role == "class" and one.node is not None:
-            found.setdefault(one.name, set()).add(one.node)
-    kinds = {name: nodes[next(iter(given))] for name, given in found.items() if len(given) == 1}
-    return {n for n, node in kinds.items() if node.kind == "class" or node.origin == "reference"}
+    classes: dict[str, set[str]] = {}
+    for function in planned:
+        if function.role == "class" and function.node is not None:
+            classes.setdefault(function.name, set()).add(function.node)
+    single = {name: nodes[next(iter(own))] for name, own in classes.items() if len(own) == 1}
+    return {n for n, node in single.items() if node.kind == "class" or node.origin == "reference"}
 
 
-def _graph(artifact: Artifact) -> Planned:
+def _graph(artifact: Artifact) -> PlannedFunction:
     """Return a SavedModel's graph as what would run: it may read and write files, too."""
-    return Planned((), "graph", "the graph", digest({"graph": artifact.sha256}), None, None, ())
+    sha256 = digest({"graph": artifact.sha256})
+    return PlannedFunction((), "graph", "the graph", sha256, None, None, ())
 
 
 def _tensors(manifest: Manifest) -> dict[str, Any]:
@@ -222,22 +322,21 @@ def _tensors(manifest: Manifest) -> dict[str, Any]:
     return {side: [{"name": t.name} for t in tensors] for side, tensors in sides.items()}
 
 
-def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
+def _stored(artifact: Artifact, manifest: Manifest) -> list[StoredFunction]:
     """Return the artifact's functions, and those it names where only Keras knows (activations)."""
-    found = artifact.functions
-    known = {(f.where, f.role, f.name) for f in found}
-    places = {(f.where, f.role) for f in found}
+    functions = artifact.functions
+    named = {(f.where, f.role, f.name) for f in functions}
+    places = {(f.where, f.role) for f in functions}
     texts, passing = artifact.texts, artifact.arguments
     for function in manifest.functions:
-        place = (function.where, function.role, function.name)
-        if function.key is not None or place in known:
+        if function.key is not None or (function.where, function.role, function.name) in named:
             continue
         # Keras writes some as a bare text: the file must hold that text at least, or
         # functions in that place, of which this is the list, or arguments of a Lambda.
-        held = function.name in texts or (function.where, function.role) in places
-        if held or (function.role == "arguments" and set(function.where[-1:]) & passing):
-            found.append(
-                Carried(
+        there = function.name in texts or (function.where, function.role) in places
+        if there or (function.role == "arguments" and set(function.where[-1:]) & passing):
+            functions.append(
+                StoredFunction(
                     function.where,
                     function.role,
                     function.name,
@@ -248,88 +347,51 @@ def _carried(artifact: Artifact, manifest: Manifest) -> list[Carried]:
                     function.module,
                 )
             )
-    return found
+    return functions
 
 
-def _node_of(
-    found: Carried, manifest: Manifest, nodes: dict[str, Node], same: list[CarriedFunction]
-) -> str | None:
-    """Return the manifest's node for a function of the artifact, None if it has none.
-
-    *same* are those that the manifest has in its place.
-    """
-    for function in same:
-        if function.node is not None and (found.key is not None or function.name == found.name):
-            if found.code is not None:
-                _take_code(nodes, function.node, found)
-            return function.node
-    if manifest.origin == "file" and found.code is not None:
-        # Nothing was seen alive: the bytes are all there is, under the Python assumed.
-        raw = code_bytes(found.code)
-        name = f"{'/'.join(found.where)}:{found.role}"
-        text = base64.b64encode(raw).decode("ascii")
-        nodes[name] = Node(
-            kind="function",
-            module="__main__",
-            qualname=found.name,
-            namespace="__main__",
-            reason="read from the file",
-            code=Code(found.code_sha256 or "", manifest.python.magic, text),
-        )
-        return name
-    return None
+def _place(function: StoredFunction | CarriedFunction) -> Place:
+    return Place(function.where, function.role, function.key)
 
 
-def _take_code(nodes: dict[str, Node], name: str, found: Carried) -> None:
-    """Give a node whose source was left out the bytecode that the artifact holds of it."""
-    node = nodes[name]
-    if node.source is None and node.code is not None and node.code.base64 is None:
-        raw = base64.b64encode(code_bytes(found.code or "")).decode("ascii")
-        code = Code(found.code_sha256 or "", node.code.magic, raw)
-        nodes[name] = replace(node, code=code)
-
-
-def _place(found: Carried | CarriedFunction) -> Place:
-    return found.where, found.role, found.key
-
-
-def _planned(found: Carried, node: str | None, nodes: dict[str, Node]) -> Planned:
+def _planned(stored: StoredFunction, node: str | None, nodes: dict[str, Node]) -> PlannedFunction:
     reached = _reached([node], nodes) if node is not None else []
-    others = [name for name in reached if name != node and any(True for _ in shown(nodes, name))]
+    helpers = [name for name in reached if name != node and any(True for _ in shown(nodes, name))]
     runs = {
-        "carried": [found.role, found.name, found.key, found.encoding, found.module],
+        "carried": [stored.role, stored.name, stored.key, stored.encoding, stored.module],
         "node": node,
         "definitions": {name: _runs(nodes[name]) for name in reached},
     }
-    return Planned(
-        where=found.where,
-        role=found.role,
-        name=found.name,
+    return PlannedFunction(
+        where=stored.where,
+        role=stored.role,
+        name=stored.name,
         digest=digest(runs),
         node=node,
         source=nodes[node].source if node is not None else None,
         reaches=reaches(nodes, reached),
-        module=found.module,
-        shown=tuple((n, tuple(shown(nodes, n))) for n in ([node] if node else []) + others),
+        module=stored.module,
+        shown=tuple((n, tuple(shown(nodes, n))) for n in ([node] if node else []) + helpers),
     )
 
 
-def _reached(roots: Iterable[str], nodes: dict[str, Node]) -> list[str]:
-    order: dict[str, None] = {}
-    waiting = list(roots)
-    for name in waiting:  # grows while it is walked
-        if name not in order:
-            order[name] = None
-            waiting += [b.to for b in nodes[name].names if b.to is not None]
-    return sorted(order)
+def _reached(roots: Iterable[str], nodes: Mapping[str, Node]) -> list[str]:
+    reached: set[str] = set()
+    waiting = deque(roots)
+    while waiting:
+        name = waiting.popleft()
+        if name not in reached:
+            reached.add(name)
+            waiting += (b.to for b in nodes[name].names if b.to is not None)
+    return sorted(reached)
 
 
 def _runs(node: Node) -> dict[str, Any]:
     data = _node_json(node)
-    kept = {key: data[key] for key in _RUN}
+    runs = {key: data[key] for key in _RUN}
     # With a source the bytecode is not run, and without one it is all that is.
-    kept["code"] = data["code"] if node.source is None else None
-    return kept
+    runs["code"] = data["code"] if node.source is None else None
+    return runs
 
 
 def _node_json(node: Node) -> dict[str, Any]:

@@ -7,6 +7,7 @@ TensorFlow a larger one. The one that has all that is used of it is taken.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from typing import Any
 
 from capsule.errors import RestoreFailedError
@@ -20,33 +21,33 @@ _HOMES = {
 }
 
 
-def aliases_here(inspection: Inspection, bound: frozenset[str] | set[str]) -> dict[str, str]:
+def aliases_here(inspection: Inspection, bound: Collection[str]) -> dict[str, str]:
     """Return ``{alias: module}`` for the customary names that the functions use.
 
-    Imports the modules in question. Names in *bound* are left to whoever gave them.
+    Imports the modules in question. Names in *bound* are left to whoever supplied them.
     Raises RestoreFailedError where no module has what is used.
     """
     used: dict[str, set[str]] = {}
-    for one in inspection.functions:
-        for name, chains in one.uses.items():
+    for function in inspection.functions:
+        for name, chains in function.uses.items():
             if name in ALIASES and name not in bound:
                 used.setdefault(name, set()).update(chains)
-        for name in one.freevars:
-            if name in ALIASES and name not in bound and not one.closure:
+        for name in function.freevars:
+            if name in ALIASES and name not in bound and not function.closure:
                 used.setdefault(name, set())
     return {name: _home(name, chains, inspection.path) for name, chains in sorted(used.items())}
 
 
 def _home(name: str, chains: set[str], path: str) -> str:
-    lacking = ""
+    why = ""
     for home in _HOMES.get(name, (ALIASES[name],)):
         module = _module(home)
         missing = [chain for chain in sorted(chains) if module is None or not _has(module, chain)]
         if not missing and module is not None:
             return home
-        lacking = lacking or f"{home} has no {', '.join(missing) or 'such module'} here"
+        why = why or f"{home} has no {', '.join(missing) or 'such module'} here"
     raise RestoreFailedError(
-        f"{path}: {name} is used for {', '.join(sorted(chains))}, and {lacking}:"
+        f"{path}: {name} is used for {', '.join(sorted(chains))}, and {why}:"
         f" give it with bind={{{name!r}: …}}, or replay the model"
     )
 

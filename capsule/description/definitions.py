@@ -1,4 +1,4 @@
-"""What a model file lacks, given by a Python file of the user's: an old script, a helper module.
+"""What a model file lacks, defined by a Python file of the user's: an old script, a helper.
 
 The file is read, never run here. Of a script only the statements that define what is lacking,
 and what those need, go to the model's environment: it must not train once more.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from capsule.errors import InputError
 from capsule.manifest import Binding, CarriedFunction, Node
@@ -18,38 +20,53 @@ from capsule.manifest import Binding, CarriedFunction, Node
 SIZE_LIMIT = 8 << 20
 
 
+class Statement(NamedTuple):
+    """A statement of a module: the names that it defines, those that it uses, and its text."""
+
+    defines: frozenset[str]
+    uses: frozenset[str]
+    text: str
+
+
+class Home(NamedTuple):
+    """Where a name is defined: a module, and the attribute of it; None for the module itself."""
+
+    module: str
+    attribute: str | None
+
+
 @dataclass(frozen=True)
-class Given:
-    """A Python file that gives names: its name as a module, its text, what each part defines."""
+class Definitions:
+    """A Python file that defines names: its name as a module, its text, its statements."""
 
     module: str
     text: str
-    statements: tuple[tuple[frozenset[str], frozenset[str], str], ...]
+    statements: tuple[Statement, ...]
 
     @property
     def names(self) -> frozenset[str]:
         """The names that it defines, and the module's own."""
-        return frozenset({self.module}.union(*(defined for defined, _, _ in self.statements)))
+        return frozenset({self.module}.union(*(s.defines for s in self.statements)))
 
-    def part(self, wanted: Iterable[str]) -> str:
-        """Return the text of the statements that define *wanted* and what those need, in order."""
-        wanted = set(wanted)
-        if self.module in wanted:
+    def part(self, names: Iterable[str]) -> str:
+        """Return the text of the statements that define *names* and what those need, in order."""
+        needed = set(names)
+        if self.module in needed:
             return self.text
         chosen: set[int] = set()
-        grown = True
-        while grown:
-            grown = False
-            for place, (defined, used, _) in enumerate(self.statements):
-                if place not in chosen and (defined & wanted or "*" in defined):
+        grew = True
+        while grew:
+            grew = False
+            for place, statement in enumerate(self.statements):
+                if place not in chosen and (statement.defines & needed or "*" in statement.defines):
                     chosen.add(place)
-                    wanted |= used
-                    grown = True
-        return "\n".join(self.statements[place][2] for place in sorted(chosen)) + "\n"
+                    needed |= statement.uses
+                    grew = True
+        return "\n".join(self.statements[place].text for place in sorted(chosen)) + "\n"
 
 
-def given_by(path: Path) -> Given:
-    """Return what the Python file at *path* gives. Raises InputError where it can't be read."""
+def read_definitions(path: Path) -> Definitions:
+    """Return what the Python file at *path* defines. Raises InputError where it can't be read."""
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise InputError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB: give the part needed")
@@ -59,18 +76,18 @@ def given_by(path: Path) -> Given:
         raise InputError(f"{path} can't be read: {error.strerror}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(
-            f"{path} is no Python 3 ({' '.join(str(error).split())[:80]}): give a file with just"
+            f"{path} is not Python 3 ({' '.join(str(error).split())[:80]}): give a file with just"
             " what the model needs"
         ) from None
     name = path.stem
     if not name.isidentifier() or name in getattr(sys, "stdlib_module_names", ()):
-        raise InputError(f"{path} has no name for a module of its own: call it otherwise")
-    parts = (
-        (frozenset(_defined(one)), frozenset(_used(one)), _text(text, one))
-        for one in tree.body
-        if not _is_main(one)
+        raise InputError(f"{path} can't be imported under the name {name}: rename the file")
+    statements = (
+        Statement(frozenset(_defined(s)), frozenset(_used(s)), _text(text, s))
+        for s in tree.body
+        if not _is_main(s)
     )
-    return Given(name, text, tuple(parts))
+    return Definitions(name, text, tuple(statements))
 
 
 def _text(text: str, statement: ast.stmt) -> str:
@@ -85,7 +102,7 @@ def _is_main(statement: ast.stmt) -> bool:
 
 
 def _defined(statement: ast.stmt) -> Iterator[str]:
-    """Give the names that a statement of a module defines; ``*`` for what nobody can know."""
+    """Give the names that a statement of a module defines; ``*`` for all of them."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name
         return
@@ -107,33 +124,34 @@ def _used(statement: ast.stmt) -> Iterator[str]:
             yield node.id
 
 
-def giving(
-    given: Iterable[Given], lacking: Iterable[str], nodes: dict[str, Node]
-) -> dict[str, tuple[str, str | None]]:
-    """Add the modules of *given* to *nodes*; return ``{name: (module, attribute)}`` of *lacking*.
-
-    The attribute is None where the name is the module's own.
-    """
-    found: dict[str, tuple[str, str | None]] = {}
-    files = list(given)
-    for name in lacking:
-        for one in files:
-            if name in one.names:
-                found.setdefault(name, (one.module, None if name == one.module else name))
-    modules = {one.module: one for one in files}
-    wanted = {m: {a or m for o, a in found.values() if o == m} for m, _ in found.values()}
-    waiting = list(wanted)
-    for module in waiting:  # grows while it is walked: one file may import another
-        text = modules[module].part(wanted.get(module, {module}))
-        others = [other for other in modules if other != module and other in _imported(text)]
-        waiting += [other for other in others if other not in waiting]
+def add_definitions(
+    files: Sequence[Definitions], names: Iterable[str], nodes: dict[str, Node]
+) -> dict[str, Home]:
+    """Add to *nodes* the modules among *files* that define some of *names*; say where each is."""
+    homes: dict[str, Home] = {}
+    for name in names:
+        file = next((f for f in files if name in f.names), None)
+        if file is not None:
+            homes[name] = Home(file.module, None if name == file.module else name)
+    modules = {file.module: file for file in files}
+    needed: dict[str, set[str]] = {}
+    for home in homes.values():
+        needed.setdefault(home.module, set()).add(home.attribute or home.module)
+    waiting = deque(needed)
+    while waiting:  # one file may import another
+        module = waiting.popleft()
+        if module in nodes:
+            continue
+        text = modules[module].part(needed.get(module, {module}))
+        imported = [name for name in modules if name != module and name in _imported(text)]
+        waiting += imported
         nodes[module] = Node(
             kind="module",
             origin="local",
             source=text,
-            names=tuple(Binding(other, "import", to=other) for other in others),
+            names=tuple(Binding(name, "import", to=name) for name in imported),
         )
-    return found
+    return homes
 
 
 def _imported(text: str) -> set[str]:
@@ -146,16 +164,15 @@ def _imported(text: str) -> set[str]:
     return names
 
 
-def class_of(name: str, place: tuple[str, str | None], nodes: dict[str, Node]) -> CarriedFunction:
-    """Return a class, or what else Keras asks for by *name*, as found in a given file."""
-    module, attribute = place
-    own = f"{module}:{attribute}"
-    named = Binding(attribute or module, "global", to=module, attribute=attribute)
+def class_from(name: str, home: Home, nodes: dict[str, Node]) -> CarriedFunction:
+    """Return a class, or what else Keras asks for by *name*, as a file of definitions has it."""
+    own = f"{home.module}:{home.attribute}"
+    called = home.attribute or home.module
     nodes[own] = Node(
         kind="function",
-        module=module,
-        qualname=attribute or module,
+        module=home.module,
+        qualname=called,
         origin="reference",
-        names=(named,),
+        names=(Binding(called, "global", to=home.module, attribute=home.attribute),),
     )
     return CarriedFunction((), "class", name, "by-name", None, None, False, False, None, own)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import datetime
-import platform as running
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
-from capsule.description.definitions import Given, class_of, giving
+from capsule.description.custom import CustomObjects, short_name
+from capsule.description.definitions import add_definitions, class_from
 from capsule.errors import InputError
 from capsule.guest import values
 from capsule.guest.digest import code_bytes
@@ -35,7 +34,6 @@ from capsule.manifest import (
     Manifest,
     ModelFacts,
     Node,
-    PlatformFacts,
     Probe,
     PythonFacts,
 )
@@ -71,213 +69,226 @@ _CLASSIC_DIVISION = Node(
 )
 
 
-def inferred(
+def infer_manifest(
     inspection: Inspection,
     artifact: Artifact,
-    *,
-    bind: Mapping[str, Any] | None = None,
+    custom: CustomObjects | None = None,
     aliases: Mapping[str, str] | None = None,
-    files: Iterable[Given] = (),
 ) -> Manifest:
     """Return the manifest that *inspection* allows to make of *artifact*.
 
-    *bind* gives values for names that nothing in the file defines; *aliases* says which
-    module a customary name stands for, where that is known better than by custom. *files*
-    give functions, classes and modules that it lacks.
-    Raises InputError for a name in *bind* that no function uses.
+    Parameters
+    ----------
+    inspection, artifact
+        What was read of the file.
+    custom
+        Values and definitions for names that nothing in the file defines.
+    aliases
+        The module that a customary name stands for, where that is known better than by custom.
+
+    Raises
+    ------
+    InputError
+        A value or a definition is of no use: no function of the file asks for it.
     """
-    given = dict(bind or {})
-    used = {name for one in inspection.functions for name in (*one.uses, *one.freevars)}
-    for asked in given:
-        if asked not in used:
-            told = ", ".join(sorted(used)) or "no names"
-            raise InputError(f"nothing in {inspection.path} uses {asked}; its functions use {told}")
-    meant = {**ALIASES, **(aliases or {})}
-    nodes: dict[str, Node] = {}
-    found_in = _from_files(inspection, files, given, nodes)
-    functions = []
-    carried = artifact.functions
-    for read, found in zip(inspection.functions, carried):
-        name: str | None = None
-        if read.key is not None and read.unread is None:
-            name = f"{read.label}:{read.role}"
-            if name in nodes:
-                name += f":{read.key[-12:]}"
-            nodes[name] = _node(name, read, found.code or "", given, meant, found_in, nodes)
-        functions.append(
-            CarriedFunction(
-                read.where,
-                found.role,
-                read.name,
-                read.encoding,
-                read.key,
-                read.code_sha256,
-                bool(read.defaults),
-                bool(read.closure),
-                read.module,
-                name,
-                read.damaged is not None,
-            )
-        )
-    functions += [
-        class_of(name, found_in[short], nodes)
-        for name in dict.fromkeys(inspection.classes)
-        if (short := _short(name)) in found_in
+    graph = _Graph(inspection, custom or CustomObjects(), aliases or {})
+    functions = [
+        graph.add(read, stored.code or "", stored.role)
+        for read, stored in zip(inspection.functions, artifact.functions)
     ]
+    functions += graph.classes()
     release = release_of(inspection.keras)
-    python = inspection.python.highest or (release.pythons[1] if release else "3.11")
     return Manifest(
         origin="inferred",
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         created_by=f"capsule {__version__}",
         artifact=ArtifactFacts(artifact.path.name, artifact.format, artifact.size, artifact.sha256),
-        python=PythonFacts("cpython", f"{python}.0", MAGIC.get(python, 0), ""),
-        platform=PlatformFacts(running.system(), running.machine()),
+        python=_python(inspection, release),
+        platform=None,
         keras=_keras(inspection, release),
         settings=None,
-        environment_variables={},
-        distributions=(),
+        environment_variables=None,
+        distributions=None,
         functions=tuple(functions),
-        nodes=nodes,
-        model=ModelFacts("unknown", doubts=tuple(told for _, told in inspection.troubles)),
+        nodes=graph.nodes,
+        model=ModelFacts("unknown", custom=graph.unknown_classes()),
         probe=Probe(skipped="nothing was recorded when the model was saved"),
-        problems=tuple(inspection.unread),
-        known=tuple(_known(inspection, release, given, meant, found_in)),
+        problems=inspection.unread,
+        known=tuple(_evidence(inspection, release, graph)),
     )
 
 
-def _short(name: str) -> str:
-    """Return the name of a class without the package that it was registered in."""
-    return name.rpartition(">")[2].rpartition(".")[2]
+def _python(inspection: Inspection, release: Release | None) -> PythonFacts:
+    """Return the Pythons that may have written the file: all of them where nothing tells."""
+    order = list(MAGIC)
+    lowest, highest = inspection.python.lowest, inspection.python.highest
+    if lowest is None or highest is None:
+        lowest, highest = release.pythons if release else (order[0], order[-1])
+    versions = order[order.index(lowest) : order.index(highest) + 1]
+    return PythonFacts("cpython", None, None, "", tuple(versions))
 
 
-def _from_files(
-    inspection: Inspection, files: Iterable[Given], given: Mapping[str, Any], nodes: dict[str, Node]
-) -> dict[str, tuple[str, str | None]]:
-    """Return where in *files* each name is that the file lacks, their modules put into *nodes*."""
-    files = list(files)
-    if not files:
-        return {}
-    lacking = {name for one in inspection.functions for name in one.missing} - set(given)
-    lacking |= {_short(name) for name in inspection.classes}
-    found = giving(files, sorted(lacking), nodes)
-    for file in files:
-        if file.module not in nodes:
-            told = ", ".join(sorted(lacking)) or "nothing"
-            raise InputError(
-                f"{file.module}.py gives nothing that {inspection.path} lacks ({told})"
-            )
-    return found
-
-
-def on_python(manifest: Manifest, version: str) -> Manifest:
-    """Return *manifest* for a Python of that full version, which was chosen to replay it on."""
+def python_facts(version: str) -> PythonFacts:
+    """Return the facts of the CPython of a full *version*."""
     minor = ".".join(version.split(".")[:2])
-    python = PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
-    return replace(manifest, python=python)
+    return PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
 
 
 def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None:
-    if release is None:
+    """Return the Keras that wrote the file, and the module under which it was imported."""
+    if release is None or inspection.keras is None:
         return None
-    distribution = "keras" if release.module == "keras" else "tensorflow-cpu"
-    backend = (inspection.backend or "tensorflow").lower()
-    return KerasFacts(
-        release.module,
-        release.version,
-        distribution,
-        backend,
-        release.tensorflow if backend == "tensorflow" else None,
-        "tensorflow-cpu" if backend == "tensorflow" else backend,
-    )
+    version = inspection.keras.partition("-")[0]
+    # Before Keras 3 no file fails to say it but those of TensorFlow's own Keras.
+    backend = inspection.backend or (None if version.startswith("3.") else "tensorflow")
+    backend = backend and backend.lower()
+    return KerasFacts(release.module, version, None, backend, None, None)
 
 
-def _node(
-    own: str,
-    read: FunctionRead,
-    code: str,
-    given: Mapping[str, Any],
-    meant: Mapping[str, str],
-    found_in: Mapping[str, tuple[str, str | None]],
-    nodes: dict[str, Node],
-) -> Node:
-    names = [*_bindings(own, read, given, meant, found_in, nodes), *_kept(read)]
-    lifted = read.source
-    python = read.pythons[-1] if len(read.pythons) == 1 else ""
-    text = None if lifted else base64.b64encode(code_bytes(code)).decode("ascii")
-    return Node(
-        kind="lambda" if read.kind == "lambda" else "function",
-        module="__main__",
-        qualname=read.name,
-        namespace="__main__",
-        origin="main",
-        source=lifted,
-        reason=None if lifted else f"not lifted: {read.stopped}",
-        lifted=lifted is not None,
-        code=None if lifted else Code(read.code_sha256 or "", MAGIC.get(python, 0), text),
-        names=tuple(names),
-    )
+class _Graph:
+    """The import graph of an inferred manifest while it is put together."""
 
+    def __init__(
+        self, inspection: Inspection, custom: CustomObjects, aliases: Mapping[str, str]
+    ) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.bind = custom.bind
+        self.aliases = {**ALIASES, **aliases}
+        self._inspection = inspection
+        self._refuse_unused(custom.bind)
+        missing = {name for function in inspection.functions for name in function.missing}
+        missing -= set(custom.bind)
+        missing |= {short_name(name) for name in inspection.classes}
+        self.homes = add_definitions(custom.definitions, sorted(missing), self.nodes)
+        for file in custom.definitions:
+            if file.module not in self.nodes:
+                raise InputError(
+                    f"{file.module}.py defines nothing that {inspection.path} lacks"
+                    f" ({', '.join(sorted(missing)) or 'nothing'})"
+                )
 
-def _bindings(
-    own: str,
-    read: FunctionRead,
-    given: Mapping[str, Any],
-    meant: Mapping[str, str],
-    found_in: Mapping[str, tuple[str, str | None]],
-    nodes: dict[str, Node],
-) -> Iterator[Binding]:
-    """Give what each name of a function stands for: a given value, a module, or nothing."""
-    kept = read.closure if isinstance(read.closure, (list, tuple)) else ()
-    closed = dict(zip(read.freevars, kept))
-    for name in (*read.uses, *read.freevars):
+    def _refuse_unused(self, bind: Mapping[str, Any]) -> None:
+        functions = self._inspection.functions
+        used = {name for function in functions for name in (*function.uses, *function.freevars)}
+        for name in bind:
+            if name not in used:
+                raise InputError(
+                    f"nothing in {self._inspection.path} uses {name}; its functions use"
+                    f" {', '.join(sorted(used)) or 'no names'}"
+                )
+
+    def add(self, read: FunctionRead, code: str, role: str) -> CarriedFunction:
+        """Add the node of one function of the file; return the function that leads to it."""
+        name: str | None = None
+        if read.key is not None:
+            name = f"{read.label}:{read.role}"
+            if name in self.nodes:
+                name += f":{read.key[-12:]}"
+            self.nodes[name] = self._unread(read) if read.unread else self._node(name, read, code)
+        return CarriedFunction(
+            read.where,
+            role,
+            read.name,
+            read.encoding,
+            read.key,
+            read.code_sha256,
+            bool(read.defaults),
+            bool(read.closure),
+            read.module,
+            name,
+            read.damaged is not None,
+        )
+
+    def classes(self) -> Iterator[CarriedFunction]:
+        """Give the classes that the file names and that somebody's definitions have."""
+        for name in dict.fromkeys(self._inspection.classes):
+            home = self.homes.get(short_name(name))
+            if home is not None:
+                yield class_from(name, home, self.nodes)
+
+    def unknown_classes(self) -> tuple[str, ...]:
+        """Return the classes that the file names and nobody defines, as ``module:qualname``."""
+        names = (n for n in self._inspection.classes if short_name(n) not in self.homes)
+        return tuple(dict.fromkeys(f"{n.rpartition('.')[0]}:{short_name(n)}" for n in names))
+
+    def _unread(self, read: FunctionRead) -> Node:
+        return Node(kind="function", module="__main__", qualname=read.name, reason=read.unread)
+
+    def _node(self, own: str, read: FunctionRead, code: str) -> Node:
+        names = [*self._bindings(own, read), *_defaults(read)]
+        source = read.source
+        bytecode = None
+        if source is None:
+            python = read.pythons[-1] if len(read.pythons) == 1 else ""
+            text = base64.b64encode(code_bytes(code)).decode("ascii")
+            bytecode = Code(read.code_sha256 or "", MAGIC.get(python, 0), text)
+        return Node(
+            kind="lambda" if read.kind == "lambda" else "function",
+            module="__main__",
+            qualname=read.name,
+            namespace="__main__",
+            origin="main",
+            source=source,
+            reason=None if source else f"it can't be decompiled: {read.stopped}",
+            lifted=source is not None,
+            code=bytecode,
+            names=tuple(names),
+        )
+
+    def _bindings(self, own: str, read: FunctionRead) -> Iterator[Binding]:
+        """Give what each name of a function stands for: a value, a module, or nothing."""
+        for name in (*read.uses, *read.freevars):
+            binding = self._binding(own, name, read)
+            if binding is not None:
+                yield binding
+        if CLASSIC_DIVISION in (read.source or ""):
+            self.nodes.setdefault(CLASSIC_DIVISION, _CLASSIC_DIVISION)
+            yield Binding(CLASSIC_DIVISION, "global", to=CLASSIC_DIVISION)
+        for module in read.imports:
+            yield Binding(module, "import", to=self._module(module))
+
+    def _binding(self, own: str, name: str, read: FunctionRead) -> Binding | None:
         how = "closure" if name in read.freevars else "global"
         chains = read.uses.get(name, ())
-        if name in given:
-            yield _given(name, how, given[name], chains, nodes)
-        elif name in found_in and name in read.missing:
-            module, attribute = found_in[name]
-            yield Binding(name, how, to=module, attribute=attribute, attributes=chains)
-        elif name == read.name and how == "global" and read.kind == "def":
-            yield Binding(name, how, to=own)  # it calls itself
-        elif name in closed and is_object(closed[name]):
-            yield Binding(name, how, missing=True, attributes=chains)
-        elif name in closed:
-            yield Binding(name, how, value=values.encode(_plain(closed[name])))
-        elif name in meant and (name not in read.missing or how == "closure"):
-            yield Binding(name, how, to=_module(meant[name], nodes), attributes=chains)
-        elif name in read.missing:
-            yield Binding(name, how, missing=True, attributes=chains)
-    if CLASSIC_DIVISION in (read.source or ""):
-        nodes.setdefault(CLASSIC_DIVISION, _CLASSIC_DIVISION)
-        yield Binding(CLASSIC_DIVISION, "global", to=CLASSIC_DIVISION)
-    for module in read.imports:
-        yield Binding(module, "import", to=_module(module, nodes))
+        closure = read.closed_over
+        if name in self.bind:
+            return self._bound(name, how, chains)
+        if name in self.homes and name in read.missing:
+            home = self.homes[name]
+            return Binding(name, how, to=home.module, attribute=home.attribute, attributes=chains)
+        if name == read.name and how == "global" and read.kind == "def":
+            return Binding(name, how, to=own)  # it calls itself
+        if name in closure and not is_object(closure[name]):
+            return Binding(name, how, value=values.encode(_plain(closure[name])))
+        if name in closure:
+            return Binding(name, how, missing=True, attributes=chains)
+        if name in self.aliases and (name not in read.missing or how == "closure"):
+            return Binding(name, how, to=self._module(self.aliases[name]), attributes=chains)
+        if name in read.missing:
+            return Binding(name, how, missing=True, attributes=chains)
+        return None
+
+    def _bound(self, name: str, how: str, chains: tuple[str, ...]) -> Binding:
+        """Return the binding of a name to the caller's value."""
+        value = self.bind[name]
+        if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
+            return Binding(name, how, to=self._module(value.__name__), attributes=chains)
+        encoded = values.encode(value)
+        if values.is_opaque(encoded):
+            # Something alive: it is handed over when the model is loaded in this process.
+            return Binding(name, how, missing=True, attributes=chains)
+        return Binding(name, how, value=encoded)
+
+    def _module(self, name: str) -> str:
+        self.nodes.setdefault(name, Node(kind="module", origin="distribution"))
+        return name
 
 
-def _given(
-    name: str, how: str, value: Any, chains: tuple[str, ...], nodes: dict[str, Node]
-) -> Binding:
-    if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
-        return Binding(name, how, to=_module(value.__name__, nodes), attributes=chains)
-    encoded = values.encode(value)
-    if values.is_opaque(encoded):
-        # Something alive: it is handed over when the model is loaded in this process.
-        return Binding(name, how, missing=True, attributes=chains)
-    return Binding(name, how, value=encoded)
-
-
-def _module(name: str, nodes: dict[str, Node]) -> str:
-    nodes.setdefault(name, Node(kind="module", origin="distribution"))
-    return name
-
-
-def _kept(read: FunctionRead) -> Iterator[Binding]:
+def _defaults(read: FunctionRead) -> Iterator[Binding]:
     """Give the defaults that Keras wrote: positional ones, the last of the arguments."""
-    if not isinstance(read.defaults, list):
-        return
-    for place, value in enumerate(read.defaults):
-        yield Binding(f"default_{place}", "default", value=values.encode(_plain(value)))
+    if isinstance(read.defaults, list):
+        for place, value in enumerate(read.defaults):
+            yield Binding(f"default_{place}", "default", value=values.encode(_plain(value)))
 
 
 def _plain(value: Any) -> Any:
@@ -297,19 +308,16 @@ def _array(value: Any, dtype: Any) -> Any:
     import numpy
 
     try:
-        made = numpy.array(value, dtype if isinstance(dtype, str) else None)
+        array = numpy.array(value, dtype if isinstance(dtype, str) else None)
     except (TypeError, ValueError):
         return value
-    return made if made.dtype.kind in "biufc" else value
+    return array if array.dtype.kind in "biufc" else value
 
 
-def _known(
-    inspection: Inspection,
-    release: Release | None,
-    given: Mapping[str, Any],
-    meant: Mapping[str, str],
-    found_in: Mapping[str, tuple[str, str | None]],
+def _evidence(
+    inspection: Inspection, release: Release | None, graph: _Graph
 ) -> Iterator[KnownFact]:
+    """Give each fact that the manifest rests on, how it is known, and why."""
     if inspection.keras is not None:
         yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
@@ -319,26 +327,32 @@ def _known(
     python = inspection.python
     if python.lowest is not None:
         alone = python.lowest == python.highest
-        both = str(python.lowest) if alone else f"{python.lowest} to {python.highest}"
-        yield KnownFact("python", both, "inferred", "; ".join(python.evidence))
-    for one in inspection.functions:
-        if one.source is not None:
-            yield KnownFact(one.label, one.source, "inferred", "lifted from its bytecode")
-    for name in sorted({name for one in inspection.functions for name in one.uses}):
-        if name in given:
-            yield KnownFact(name, str(given[name])[:80], "assumed", "given by whoever loads it")
-        elif name in found_in:
-            yield KnownFact(name, f"{found_in[name][0]}.py", "assumed", "given by whoever loads it")
-        elif name in meant:
-            yield KnownFact(name, meant[name], "assumed", "what everybody calls so")
-    for one in inspection.functions:
-        kept = one.closure if isinstance(one.closure, (list, tuple)) else ()
-        for name, value in zip(one.freevars, kept):
-            if isinstance(value, list) and value and name not in given:
+        span = python.lowest if alone else f"{python.lowest} to {python.highest}"
+        yield KnownFact("python", span, "inferred", "; ".join(python.evidence))
+    for function in inspection.functions:
+        if function.source is not None:
+            yield KnownFact(
+                function.label, function.source, "inferred", "decompiled from its bytecode"
+            )
+    yield from _evidence_of_names(inspection, graph)
+    if release is not None:
+        why = f"as of {release.date}"
+        if release.reads:
+            why += f"; it reads what Keras {release.reads} wrote"
+        yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)
+
+
+def _evidence_of_names(inspection: Inspection, graph: _Graph) -> Iterator[KnownFact]:
+    for name in sorted({name for function in inspection.functions for name in function.uses}):
+        if name in graph.bind:
+            yield KnownFact(name, str(graph.bind[name])[:80], "assumed", "supplied by the caller")
+        elif name in graph.homes:
+            file = f"{graph.homes[name].module}.py"
+            yield KnownFact(name, file, "assumed", "supplied by the caller")
+        elif name in graph.aliases:
+            yield KnownFact(name, graph.aliases[name], "assumed", "the customary meaning")
+    for function in inspection.functions:
+        for name, value in function.closed_over.items():
+            if isinstance(value, list) and value and name not in graph.bind:
                 why = "a list in the file, which may have been an array or a tuple"
                 yield KnownFact(name, str(value)[:40], "assumed", why)
-    if release is not None:
-        why = f"as of {release.date}" + (
-            f"; it reads what Keras {release.reads} wrote" if release.reads else ""
-        )
-        yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)

@@ -7,16 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from capsule.artifact.embedded import Carried, carried_functions, objects
-from capsule.artifact.files import Artifact, artifact_of, contents_of
+from capsule.artifact.embedded import StoredFunction, objects, stored_functions
+from capsule.artifact.files import Artifact, Format, Identity, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
 from capsule.bytecode.python_versions import Written, who_wrote
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.guest.digest import code_bytes
-from capsule.inspection.model import FunctionRead, Inspection, is_object
+from capsule.inspection.model import FunctionKind, FunctionRead, Inspection, is_object
 from capsule.inspection.python_detection import narrowed
 from capsule.inspection.risks import of_artifact, of_code, of_function
-from capsule.keras_compat.incompatibilities import troubles_of
 from capsule.keras_compat.layer_names import unknown_layers
 
 FUNCTION_LIMIT = 20_000
@@ -34,34 +33,31 @@ ALIASES = {
 
 
 def read_here(
-    path: Path, *, form: str, size: int, sha256: str, disassemble: bool = False
+    path: Path, *, identity: tuple[Format, int, str], disassemble: bool = False
 ) -> dict[str, Any]:
-    """Return the inspection of the artifact at *path* as JSON data. Raises ArtifactError."""
-    contents = contents_of(path, form, weights_alone=True)
-    artifact = artifact_of(path, form, size, sha256, contents)
-    return _inspection(artifact, disassemble=disassemble).to_json()
+    """Return the inspection of the artifact at *path*, and the contents that it was made of.
 
-
-def read_both(path: Path, *, form: str, size: int, sha256: str) -> dict[str, Any]:
-    """Return the inspection, and the contents that it was made of, as JSON data."""
-    contents = contents_of(path, form, weights_alone=True)
-    artifact = artifact_of(path, form, size, sha256, contents)
-    read = _inspection(artifact, disassemble=False).to_json()
-    return {"inspection": read, "contents": contents.to_json()}
+    Both are JSON data. Raises ArtifactError.
+    """
+    contents = contents_of(path, identity[0], weights_alone=True)
+    artifact = artifact_of(path, Identity(*identity), contents)
+    inspection = _inspection(artifact, disassemble=disassemble)
+    return {"inspection": inspection.to_json(), "contents": contents.to_json()}
 
 
 def _inspection(artifact: Artifact, *, disassemble: bool) -> Inspection:
     known: dict[str, FunctionRead] = {}
     functions = []
     served = artifact.format == "saved-model"
-    carried = carried_functions(artifact.config) if served else artifact.functions
+    carried = stored_functions(artifact.config) if served else artifact.functions
     passed = _passed(artifact)
     for found in carried[:FUNCTION_LIMIT]:
         functions.append(_function(found, known, passed, disassemble))
     unread = [f"{one.label}: {one.unread}" for one in functions if one.unread]
     if len(carried) > FUNCTION_LIMIT:
         unread.append(f"{len(carried) - FUNCTION_LIMIT} more functions were not read")
-    fears = [fear for one in functions for fear in of_function(one)] + of_artifact(artifact)
+    risks = [risk for function in functions for risk in of_function(function)]
+    risks += of_artifact(artifact)
     return Inspection(
         path=str(artifact.path),
         format=artifact.format,
@@ -71,13 +67,12 @@ def _inspection(artifact: Artifact, *, disassemble: bool) -> Inspection:
         backend=_short(artifact.backend),
         python=narrowed(functions, artifact.keras_version, artifact.backend),
         functions=tuple(functions),
-        fears=tuple(dict.fromkeys(fears)),
+        risks=tuple(dict.fromkeys(risks)),
         layers=_layers(artifact.config),
         inputs=tuple(_inputs(artifact.config)),
         classes=_classes(artifact),
         weights=artifact.weights,
         unread=tuple(unread),
-        troubles=tuple(troubles_of(artifact)),
     )
 
 
@@ -86,7 +81,7 @@ def _short(text: str | None) -> str | None:
 
 
 def _function(
-    found: Carried,
+    found: StoredFunction,
     known: dict[str, FunctionRead],
     passed: dict[str, tuple[str, ...]],
     disassemble: bool,
@@ -99,7 +94,7 @@ def _function(
         "passed": passed.get(found.where[-1], ()) if found.where else (),
     }
     if found.code is None:
-        kind = "class" if found.role == "class" else "by-name"
+        kind: FunctionKind = "class" if found.role == "class" else "by-name"
         return FunctionRead(
             name=found.name[:TEXT_LIMIT],
             kind=kind,
@@ -133,7 +128,7 @@ def _function(
     return read
 
 
-def _described(written: Written, found: Carried) -> dict[str, Any]:
+def _described(written: Written, found: StoredFunction) -> dict[str, Any]:
     code, lifted = written.code, written.lifted
     uses = names_used(code)
     names = {name: tuple(sorted(chains)) for name, chains in sorted(uses.globals.items())}
@@ -159,7 +154,7 @@ def _described(written: Written, found: Carried) -> dict[str, Any]:
         "line": code.first_line,
         "arguments": code.argument_count,
         "damaged": written.damaged,
-        "fears": tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
+        "risks": tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
     }
 
 

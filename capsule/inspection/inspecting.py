@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from capsule.artifact import Artifact, identify
+from capsule.artifact import Artifact, Identity, identify
 from capsule.artifact.contents import Contents
 from capsule.artifact.files import artifact_of
-from capsule.artifact.limited_process import in_child
+from capsule.artifact.limited_process import run_limited
 from capsule.inspection.model import Inspection
 
-READER = "capsule.inspection.functions:read_here"
-READER_OF_BOTH = "capsule.inspection.functions:read_both"
+
+class Reading(NamedTuple):
+    """An inspection, and the artifact as it was read for it."""
+
+    inspection: Inspection
+    artifact: Artifact
 
 
 def inspect(
     path: str | os.PathLike[str], *, disassemble: bool = False, isolated: bool = True
 ) -> Inspection:
-    """Return what the model file at *path* carries and needs, and what is to be feared of it.
+    """Return what the model file at *path* holds and needs, and what risks it carries.
 
-    Nothing of it is run, imported or unmarshalled. It is read in a child process with limits
-    of time and memory, unless *isolated* is False. *disassemble* adds the instructions.
-    Raises ArtifactError for a file that is missing, damaged, or no model.
+    Nothing of it is run, imported or unmarshalled.
+
+    Parameters
+    ----------
+    path
+        The model file or SavedModel folder.
+    disassemble
+        Add the instructions of each function.
+    isolated
+        Read in a child process with limits of time and memory.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing, damaged, or no model.
     """
-    form, size, sha256 = identify(path)
-    options = {"form": form, "size": size, "sha256": sha256, "disassemble": disassemble}
-    if isolated:
-        return Inspection.from_json(in_child(READER, Path(path), options))
+    identity = identify(path)
+    reading = read_artifact(Path(path), identity, disassemble=disassemble, isolated=isolated)
+    return reading.inspection
+
+
+def read_artifact(
+    path: Path, identity: Identity, *, disassemble: bool = False, isolated: bool = True
+) -> Reading:
+    """Return the inspection of the file at *path*, and the artifact as it was read for it."""
+    # Imported when needed: a verdict on a recorded model reads no bytecode.
     from capsule.inspection.functions import read_here
 
-    return Inspection.from_json(
-        read_here(Path(path), form=form, size=size, sha256=sha256, disassemble=disassemble)
-    )
-
-
-def inspect_with_artifact(path: str | os.PathLike[str]) -> tuple[Inspection, Artifact]:
-    """Return the inspection of the file at *path*, and the artifact as it was read for it."""
-    form, size, sha256 = identify(path)
-    options = {"form": form, "size": size, "sha256": sha256}
-    both = in_child(READER_OF_BOTH, Path(path), options)
-    contents = Contents.from_json(both["contents"])
-    artifact = artifact_of(Path(path), form, size, sha256, contents)
-    return Inspection.from_json(both["inspection"]), artifact
+    options: dict[str, Any] = {"identity": tuple(identity), "disassemble": disassemble}
+    data = run_limited(read_here, path, options) if isolated else read_here(path, **options)
+    contents = Contents.from_json(data["contents"])
+    return Reading(Inspection.from_json(data["inspection"]), artifact_of(path, identity, contents))

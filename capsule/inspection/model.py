@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+RiskSeverity = Literal["high", "medium", "low"]
+FunctionKind = Literal["lambda", "def", "by-name", "class"]
+
+
+class Hint(NamedTuple):
+    """A risk of a function's code, before it is known where the function stands."""
+
+    code: str
+    severity: RiskSeverity
+    message: str
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,7 @@ class FunctionRead:
     where: tuple[str, ...]
     role: str
     name: str
-    kind: str
+    kind: FunctionKind
     encoding: str
     key: str | None
     code_sha256: str | None
@@ -45,7 +56,13 @@ class FunctionRead:
     damaged: str | None = None
     unread: str | None = None
     listing: tuple[str, ...] = ()
-    fears: tuple[tuple[str, str, str], ...] = ()
+    risks: tuple[Hint, ...] = ()
+
+    @property
+    def closed_over(self) -> dict[str, Any]:
+        """The values that Keras wrote of its closure, by name."""
+        values = self.closure if isinstance(self.closure, (list, tuple)) else ()
+        return dict(zip(self.freevars, values))
 
     @property
     def label(self) -> str:
@@ -55,13 +72,17 @@ class FunctionRead:
 
 
 @dataclass(frozen=True)
-class Fear:
-    """What a careful reader fears: a code, its grade (high, middle or low), and the reach."""
+class Risk:
+    """Something that looks dangerous: a code, how severe it is, and the way that leads to it."""
 
     code: str
-    grade: str
+    severity: RiskSeverity
     message: str
     reach: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {**asdict(self), "reach": list(self.reach)}
 
 
 @dataclass(frozen=True)
@@ -90,13 +111,12 @@ class Inspection:
     backend: str | None
     python: PythonRange
     functions: tuple[FunctionRead, ...]
-    fears: tuple[Fear, ...]
+    risks: tuple[Risk, ...]
     layers: dict[str, int] = field(default_factory=dict)
     inputs: tuple[Any, ...] = ()
     classes: tuple[str, ...] = ()
     weights: bool = True
     unread: tuple[str, ...] = ()
-    troubles: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -105,42 +125,47 @@ class Inspection:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Inspection:
         """Return the inspection that another process made."""
-        functions = tuple(
-            FunctionRead(
-                **{
-                    **one,
-                    **_tuples(one, FunctionRead),
-                    "uses": {k: tuple(v) for k, v in one["uses"].items()},
-                    "fears": tuple(tuple(fear) for fear in one["fears"]),
-                }
-            )
-            for one in data["functions"]
+        python = PythonRange(**_with_tuples(data["python"], ("evidence",)))
+        return cls(
+            **{
+                **_with_tuples(data, ("inputs", "classes", "unread")),
+                "python": python,
+                "functions": tuple(_function_from_json(f) for f in data["functions"]),
+                "risks": tuple(Risk(**_with_tuples(r, ("reach",))) for r in data["risks"]),
+            }
         )
-        fears = tuple(Fear(**{**one, "reach": tuple(one["reach"])}) for one in data["fears"])
-        python = PythonRange(**{**data["python"], "evidence": tuple(data["python"]["evidence"])})
-        troubles = tuple((code, told) for code, told in data["troubles"])
-        kept = {
-            **data,
-            **_tuples(data, cls),
-            "functions": functions,
-            "fears": fears,
-            "python": python,
-            "troubles": troubles,
+
+
+_TUPLES_OF_FUNCTION = (
+    "where",
+    "pythons",
+    "evidence",
+    "names",
+    "freevars",
+    "imports",
+    "missing",
+    "constants",
+    "passed",
+    "listing",
+)
+
+
+def _function_from_json(data: dict[str, Any]) -> FunctionRead:
+    return FunctionRead(
+        **{
+            **_with_tuples(data, _TUPLES_OF_FUNCTION),
+            "uses": {name: tuple(chains) for name, chains in data["uses"].items()},
+            "risks": tuple(Hint(*risk) for risk in data["risks"]),
         }
-        return cls(**kept)
+    )
+
+
+def _with_tuples(data: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return *data* with tuples under *names*, which JSON made lists."""
+    return {**data, **{name: tuple(data[name]) for name in names}}
 
 
 def is_object(value: Any) -> bool:
     """Tell whether a closure holds what Keras wrote as an object: a function, a layer."""
-    known = ("__numpy__", "__tensor__")
-    return isinstance(value, dict) and "class_name" in value and value["class_name"] not in known
-
-
-def _tuples(data: dict[str, Any], kind: type) -> dict[str, Any]:
-    """Return the values of *data* that JSON made lists and that *kind* has as tuples."""
-    fields: dict[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return {
-        name: tuple(data[name])
-        for name, spec in fields.items()
-        if str(spec.type).startswith("tuple") and isinstance(data.get(name), (list, tuple))
-    }
+    arrays = ("__numpy__", "__tensor__")
+    return isinstance(value, dict) and value.get("class_name", "__numpy__") not in arrays

@@ -1,6 +1,6 @@
-"""What a careful reader would fear of a model file, graded, with the way that leads there.
+"""What looks dangerous in a model file, graded, with the way that leads there.
 
-high: it would do more than compute when the model is loaded or called. middle: it may.
+high: it would do more than compute when the model is loaded or called. medium: it may.
 low: worth a look. What could not be read is never called safe.
 """
 
@@ -14,9 +14,11 @@ from capsule.artifact.embedded import objects
 from capsule.artifact.files import Artifact
 from capsule.bytecode import Code, Uses
 from capsule.bytecode.decompile import function_in
-from capsule.inspection.model import Fear, FunctionRead
+from capsule.inspection.model import FunctionRead, Hint, Risk, RiskSeverity
 
-HIGH, MIDDLE, LOW = "high", "middle", "low"
+HIGH: RiskSeverity = "high"
+MEDIUM: RiskSeverity = "medium"
+LOW: RiskSeverity = "low"
 
 _MODULES = {
     "os": "the operating system",
@@ -153,45 +155,45 @@ _LOADERS = {
 }
 
 
-def of_code(code: Code, uses: Uses, source: str | None) -> Iterator[tuple[str, str, str]]:
-    """Give what one function's code reaches that is to be feared: code, grade, sentence."""
+def of_code(code: Code, uses: Uses, source: str | None) -> Iterator[Hint]:
+    """Give what one function's code reaches that looks dangerous."""
     for name, chains in sorted(uses.globals.items()):
         yield from _name(name)
         for chain in sorted(chains) or [""]:
             yield from _chain(f"{name}.{chain}".strip("."))
-    for one in uses.imports:
-        yield from _module(one.module)
-        for part in (*one.names, *sorted(one.attributes)):
-            yield from _chain(f"{one.module}.{part}")
+    for use in uses.imports:
+        yield from _module(use.module)
+        for part in (*use.names, *sorted(use.attributes)):
+            yield from _chain(f"{use.module}.{part}")
     attributes = _attributes(code)
     for name in sorted(attributes & _INSIDE):
-        yield "reaches-inside", HIGH, f"it takes {name} of an object, which leads to anything"
+        yield Hint("reaches-inside", HIGH, f"it takes {name} of an object, which leads to anything")
     if "getattr" in uses.globals or "getattr" in attributes:
         yield from _getattr(source)
 
 
-def _name(name: str) -> Iterator[tuple[str, str, str]]:
+def _name(name: str) -> Iterator[Hint]:
     if name in _BUILTINS:
-        yield f"calls-{name.strip('_')}", HIGH, f"it uses {name}, which {_BUILTINS[name]}"
+        yield Hint(f"calls-{name.strip('_')}", HIGH, f"it uses {name}, which {_BUILTINS[name]}")
     if name in _MODULES:
-        yield "reaches-module", HIGH, f"it uses {name}: {_MODULES[name]}"
+        yield Hint("reaches-module", HIGH, f"it uses {name}: {_MODULES[name]}")
 
 
-def _module(dotted: str) -> Iterator[tuple[str, str, str]]:
+def _module(dotted: str) -> Iterator[Hint]:
     top = dotted.split(".")[0]
     if top in _MODULES:
-        yield "reaches-module", HIGH, f"it imports {dotted[:80]}: {_MODULES[top]}"
+        yield Hint("reaches-module", HIGH, f"it imports {dotted[:80]}: {_MODULES[top]}")
 
 
-def _chain(dotted: str) -> Iterator[tuple[str, str, str]]:
+def _chain(dotted: str) -> Iterator[Hint]:
     parts = dotted.split(".")
     for part in parts[1:]:
         if part in _FRAMEWORK:
-            yield "reaches-files", HIGH, f"it uses {dotted[:120]}, which {_FRAMEWORK[part]}"
+            yield Hint("reaches-files", HIGH, f"it uses {dotted[:120]}, which {_FRAMEWORK[part]}")
         elif part in ("os", "sys", "subprocess", "builtins", "importlib", "ctypes", "pickle"):
-            yield "reaches-module", HIGH, f"it takes {part} by way of {dotted[:120]}"
+            yield Hint("reaches-module", HIGH, f"it takes {part} by way of {dotted[:120]}")
     if parts[0] in ("np", "numpy") and parts[-1] in _NUMPY_FILES and len(parts) == 2:
-        yield "reaches-files", HIGH, f"it uses {dotted}, which {_NUMPY_FILES[parts[-1]]}"
+        yield Hint("reaches-files", HIGH, f"it uses {dotted}, which {_NUMPY_FILES[parts[-1]]}")
 
 
 def _attributes(code: Code) -> set[str]:
@@ -212,19 +214,19 @@ def _attributes(code: Code) -> set[str]:
     return found.union(*map(_attributes, code.nested))
 
 
-def _getattr(source: str | None) -> Iterator[tuple[str, str, str]]:
+def _getattr(source: str | None) -> Iterator[Hint]:
     """Judge uses of getattr: by the names they ask for, where those can be read."""
     if source is None:
-        yield "computed-name", HIGH, "it uses getattr, and what for could not be read"
+        yield Hint("computed-name", HIGH, "it uses getattr, and what for could not be read")
         return
     for node in ast.walk(function_in(source) or ast.Pass()):
         if not (isinstance(node, ast.Call) and _is(node.func, "getattr") and len(node.args) > 1):
             continue
         asked = node.args[1]
         if not isinstance(asked, ast.Constant) or not isinstance(asked.value, str):
-            yield "computed-name", HIGH, "it uses getattr with a name computed at run time"
+            yield Hint("computed-name", HIGH, "it uses getattr with a name computed at run time")
         elif asked.value in _INSIDE or asked.value in _MODULES or asked.value in _BUILTINS:
-            yield "reaches-inside", HIGH, f"it uses getattr for {asked.value}"
+            yield Hint("reaches-inside", HIGH, f"it uses getattr for {asked.value}")
         else:
             yield from _chain(f"x.{asked.value}")
 
@@ -233,30 +235,30 @@ def _is(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 
 
-def of_function(function: FunctionRead) -> Iterator[Fear]:
-    """Give what is to be feared of one function, with the way from the model to it."""
+def of_function(function: FunctionRead) -> Iterator[Risk]:
+    """Give what is looks dangerous in one function, with the way from the model to it."""
     reach = ("model", *function.where)
-    for code, grade, message in function.fears:
-        yield Fear(code, grade, message, reach)
+    for hint in function.risks:
+        yield Risk(hint.code, hint.severity, hint.message, reach)
     if function.unread is not None:
-        yield Fear(
-            "unread", MIDDLE, "its code could not be read, so nothing is claimed of it", reach
+        yield Risk(
+            "unread", MEDIUM, "its code could not be read, so nothing is claimed of it", reach
         )
     elif function.kind == "by-name":
         yield from _by_name(function, reach)
 
 
-def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Fear]:
+def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Risk]:
     module, name = function.module or "", function.name
     top = module.split(".")[0]
     if name in _BUILTINS and top in ("builtins", "", "__builtin__"):
-        yield Fear(
+        yield Risk(
             f"calls-{name.strip('_')}", HIGH, f"it is {name}, which {_BUILTINS[name]}", reach
         )
     elif top in _MODULES and top != "builtins":
-        yield Fear("reaches-module", HIGH, f"it is {module}.{name}: {_MODULES[top]}", reach)
+        yield Risk("reaches-module", HIGH, f"it is {module}.{name}: {_MODULES[top]}", reach)
     elif name in _UNSAFE_KERAS:
-        yield Fear(
+        yield Risk(
             "keras-function",
             HIGH,
             f"it is {module or 'keras'}.{name}, which does more than compute"
@@ -264,14 +266,14 @@ def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Fear]:
             reach,
         )
     elif top not in _KERAS_TOPS:
-        yield Fear("foreign-module", LOW, f"loading would import {module} for it", reach)
+        yield Risk("foreign-module", LOW, f"loading would import {module} for it", reach)
 
 
-def of_artifact(artifact: Artifact) -> list[Fear]:
-    """Return what is to be feared of the file and of its configuration."""
+def of_artifact(artifact: Artifact) -> list[Risk]:
+    """Return what looks dangerous in the file and of its configuration."""
     found = [
-        Fear(
-            code, MIDDLE if "files" in told and code == "graph-reaches" else HIGH, told, ("model",)
+        Risk(
+            code, MEDIUM if "files" in told and code == "graph-reaches" else HIGH, told, ("model",)
         )
         for code, told in artifact.notes
         if code in ("external-link", "duplicate-member", "path-escapes", "graph-reaches")
@@ -280,7 +282,7 @@ def of_artifact(artifact: Artifact) -> list[Fear]:
         found += _object(data)
     if artifact.config is None and artifact.format == "saved-model":
         found.append(
-            Fear(
+            Risk(
                 "unread",
                 LOW,
                 "its functions are in its graph, which was not read operation by operation",
@@ -290,7 +292,7 @@ def of_artifact(artifact: Artifact) -> list[Fear]:
     return found
 
 
-def _object(data: dict[str, Any]) -> Iterator[Fear]:
+def _object(data: dict[str, Any]) -> Iterator[Risk]:
     name, module = data.get("class_name"), data.get("module")
     inner = data.get("config")
     config = inner if isinstance(inner, dict) else {}
@@ -298,26 +300,26 @@ def _object(data: dict[str, Any]) -> Iterator[Fear]:
     reach = ("model", str(label)[:80])
     if isinstance(name, str) and name.rpartition(".")[2] in _LOADERS:
         last = name.rpartition(".")[2]
-        yield Fear("keras-loader", HIGH, f"{last} {_LOADERS[last]}", reach)
+        yield Risk("keras-loader", HIGH, f"{last} {_LOADERS[last]}", reach)
     if isinstance(module, str) and isinstance(name, str) and not isinstance(inner, str):
         top = module.split(".")[0]
         if top in _MODULES:
-            yield Fear(
+            yield Risk(
                 "reaches-module",
                 HIGH,
                 f"loading would take {module}.{name}: {_MODULES[top]} (CVE-2025-1550)",
                 reach,
             )
         elif top not in _KERAS_TOPS and not data.get("registered_name"):
-            yield Fear(
+            yield Risk(
                 "foreign-module", LOW, f"loading would import {module[:80]} (CVE-2025-1550)", reach
             )
         elif name in _UNSAFE_KERAS:
-            yield Fear("keras-function", HIGH, f"{name} does more than compute", reach)
+            yield Risk("keras-function", HIGH, f"{name} does more than compute", reach)
     for key in ("vocabulary", "idf_weights"):
         path = config.get(key)
         if isinstance(path, str) and isinstance(name, str) and ("Lookup" in name or "Text" in name):
-            yield Fear(
+            yield Risk(
                 "reads-file",
                 HIGH,
                 f"{key} is the path of a file that loading would read:"

@@ -27,46 +27,25 @@ _KERAS2_NAMES: dict[str, str | None] = {
     "python_types": "types",
 }
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Attributes of numpy that are gone, by the version without them.
 NUMPY_REMOVED = {
-    "1.24": ("bool", "int", "float", "complex", "object", "str", "long", "unicode"),
-    "2.0": (
-        "float_",
-        "complex_",
-        "unicode_",
-        "string_",
-        "Inf",
-        "Infinity",
-        "NaN",
-        "infty",
-        "NINF",
-        "PINF",
-        "NZERO",
-        "PZERO",
-        "alltrue",
-        "sometrue",
-        "cumproduct",
-        "product",
-        "round_",
-        "asfarray",
-        "find_common_type",
-        "cast",
-        "source",
-        "lookfor",
-        "who",
-        "msort",
-        "mat",
-        "issubclass_",
-        "issctype",
-        "maximum_sctype",
-        "obj2sctype",
-        "sctype2char",
-        "sctypes",
-        "singlecomplex",
-        "longfloat",
-        "longcomplex",
-        "clongfloat",
-        "cfloat",
+    "1.24": _words(
+        """
+        bool int float complex object str long unicode
+        """
+    ),
+    "2.0": _words(
+        """
+        float_ complex_ unicode_ string_ Inf Infinity NaN infty NINF PINF NZERO PZERO
+        alltrue sometrue cumproduct product round_ asfarray find_common_type cast source
+        lookfor who msort mat issubclass_ issctype maximum_sctype obj2sctype sctype2char
+        sctypes singlecomplex longfloat longcomplex clongfloat cfloat
+        """
     ),
 }
 NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
@@ -74,84 +53,43 @@ NUMPY_RETURNED = {"bool": "2.0", "long": "2.0"}
 
 # Names that Keras looks up among its own before anybody else's, or after custom_objects:
 # a function of the user's under one of them replaces Keras' everywhere in the model.
-KERAS_LOSSES = frozenset(
-    (
-        "mean_squared_error",
-        "mean_absolute_error",
-        "mean_absolute_percentage_error",
-        "mean_squared_logarithmic_error",
-        "binary_crossentropy",
-        "categorical_crossentropy",
-        "sparse_categorical_crossentropy",
-        "binary_focal_crossentropy",
-        "categorical_hinge",
-        "categorical_focal_crossentropy",
-        "hinge",
-        "squared_hinge",
-        "huber",
-        "log_cosh",
-        "poisson",
-        "kl_divergence",
-        "cosine_similarity",
-        "dice",
-        "tversky",
-        "ctc",
-        "circle",
-    )
+KERAS_LOSSES = _words(
+    """
+    mean_squared_error mean_absolute_error mean_absolute_percentage_error
+    mean_squared_logarithmic_error binary_crossentropy categorical_crossentropy
+    sparse_categorical_crossentropy binary_focal_crossentropy categorical_hinge
+    categorical_focal_crossentropy hinge squared_hinge huber log_cosh poisson kl_divergence
+    cosine_similarity dice tversky ctc circle
+    """
 )
-KERAS_METRICS = KERAS_LOSSES | frozenset(
-    (
-        "accuracy",
-        "acc",
-        "mse",
-        "mae",
-        "mape",
-        "msle",
-        "binary_accuracy",
-        "categorical_accuracy",
-        "sparse_categorical_accuracy",
-        "top_k_categorical_accuracy",
-    )
+KERAS_METRICS = KERAS_LOSSES | _words(
+    """
+    accuracy acc mse mae mape msle binary_accuracy categorical_accuracy
+    sparse_categorical_accuracy top_k_categorical_accuracy
+    """
 )
-KERAS_NAMES = KERAS_LOSSES | frozenset(
-    (
-        "relu",
-        "relu6",
-        "elu",
-        "selu",
-        "gelu",
-        "celu",
-        "glu",
-        "leaky_relu",
-        "sigmoid",
-        "hard_sigmoid",
-        "log_sigmoid",
-        "softmax",
-        "log_softmax",
-        "softplus",
-        "softsign",
-        "swish",
-        "silu",
-        "hard_silu",
-        "hard_swish",
-        "tanh",
-        "hard_tanh",
-        "linear",
-        "exponential",
-        "mish",
-        "sparsemax",
-        "squareplus",
-        "threshold",
-        "zeros",
-        "ones",
-        "constant",
-    )
+KERAS_NAMES = KERAS_LOSSES | _words(
+    """
+    relu relu6 elu selu gelu celu glu leaky_relu sigmoid hard_sigmoid log_sigmoid softmax
+    log_softmax softplus softsign swish silu hard_silu hard_swish tanh hard_tanh linear
+    exponential mish sparsemax squareplus threshold zeros ones constant
+    """
 )
 
 
 def is_keras3(keras: KerasFacts | None) -> bool:
     """Tell whether that Keras is of version 3 or later."""
     return keras is not None and keras.module == "keras" and Version(keras.version).major >= 3
+
+
+def is_of_keras(module: str | None) -> bool:
+    """Tell whether a *module*, as a file names it, is one of Keras' own."""
+    return (module or "").split(".")[0] in ("keras", "tf_keras")
+
+
+def is_name_of_keras(name: str, module: str | None) -> bool:
+    """Tell whether Keras has a function *name* of its own, or its *module* is Keras'."""
+    return name in KERAS_NAMES or is_of_keras(module)
 
 
 def names_at_load(module: str, version: str) -> dict[str, str | None]:
@@ -167,9 +105,9 @@ def names_at_load(module: str, version: str) -> dict[str, str | None]:
     return names
 
 
-def same_family(one: str, other: str) -> bool:
-    """Tell whether bytecode of Python *one* (as ``3.11``) would parse under *other*."""
-    return any(one in family and other in family for family in MARSHAL_FAMILIES)
+def same_family(first: str, second: str) -> bool:
+    """Tell whether bytecode of Python *first* (as ``3.11``) would parse under *second*."""
+    return any(first in family and second in family for family in MARSHAL_FAMILIES)
 
 
 def keras_generation(module: str, version: str, form: str) -> str:

@@ -9,27 +9,20 @@ from capsule.artifact.embedded import objects
 from capsule.artifact.files import Artifact
 
 
-def troubles_of(artifact: Artifact) -> Iterator[tuple[str, str]]:
-    """Give why today's Keras does not load the file as it is: a code, and one line."""
-    if artifact.format == "weights-h5":
-        yield "weights-only", "it holds weights and no model: build the model, then load_weights"
-        return
-    if artifact.format == "keras-json":
-        yield "architecture-only", "it holds an architecture and no weights"
-    if artifact.format == "saved-model":
-        return
+def incompatibilities(artifact: Artifact) -> Iterator[str]:
+    """Give the finding codes of what today's Keras can't read of the file as it stands."""
     config = artifact.config
-    if not isinstance(config, dict):
+    if artifact.format == "saved-model" or not isinstance(config, dict):
         return
     if _listed(config):
-        yield "keras-1-list", "Keras 3 raises \"Expected 'config' to be a dict\" for Sequential"
+        yield "keras-1-list"
     if any(data.get("class_name") == "Model" and "module" not in data for data in _models(config)):
-        yield "model-class", "Keras 3 raises \"Could not locate class 'Model'\""
+        yield "model-class"
     version = artifact.keras_version or ""
     if version.startswith("1.") or (_listed(config) and not version.startswith("2.")):
-        yield "keras-1-arguments", "its layers are written in Keras 1's words"
+        yield "keras-1-arguments"
     if artifact.format == "keras-zip" and version.startswith("2."):
-        yield "archive-of-keras-2", "Keras 3 does not read the archives of Keras 2"
+        yield "archive-of-keras-2"
 
 
 def _models(config: Any) -> Iterator[dict[str, Any]]:

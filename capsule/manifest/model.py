@@ -39,17 +39,23 @@ class ArtifactFacts:
 
 @dataclass(frozen=True)
 class PythonFacts:
-    """A Python: implementation, full version, bytecode magic number, ABI tag."""
+    """A Python: implementation, full version, bytecode magic number, ABI tag.
+
+    An inferred manifest may know no more than a range: ``version`` and ``magic`` are then
+    None, and ``versions`` lists the minor versions that may have written the file, at least
+    one, the lowest first. Where ``version`` is known, ``versions`` is empty.
+    """
 
     implementation: str
-    version: str
-    magic: int
+    version: str | None
+    magic: int | None
     abi: str
+    versions: tuple[str, ...] = ()
 
     @property
     def minor(self) -> str:
-        """The version as ``3.11``."""
-        return ".".join(self.version.split(".")[:2])
+        """The version as ``3.11``; of a range the highest."""
+        return ".".join((self.version or self.versions[-1]).split(".")[:2])
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,15 @@ class PlatformFacts:
 
 @dataclass(frozen=True)
 class KerasFacts:
-    """Which Keras wrote the artifact, over which backend, and their distributions."""
+    """Which Keras wrote the artifact, over which backend, and their distributions.
+
+    ``backend`` is None where an inferred manifest does not know it.
+    """
 
     module: str
     version: str
     distribution: str | None
-    backend: str
+    backend: str | None
     backend_version: str | None
     backend_distribution: str | None
 
@@ -239,7 +248,9 @@ class Manifest:
     """A whole sidecar. ``origin`` is ``saved`` (live objects), ``file`` or ``inferred``.
 
     ``file`` describes the environment at hand, ``inferred`` what the file tells of the one
-    that saved it; ``known`` says of an inferred fact how it is known.
+    that saved it; ``known`` says of an inferred fact how it is known. None stands for a fact
+    that is unknown; ``platform``, ``environment_variables`` and ``distributions`` are unknown
+    in an inferred manifest alone.
     """
 
     origin: str
@@ -247,11 +258,11 @@ class Manifest:
     created_by: str
     artifact: ArtifactFacts
     python: PythonFacts
-    platform: PlatformFacts
+    platform: PlatformFacts | None
     keras: KerasFacts | None
     settings: Settings | None
-    environment_variables: dict[str, str]
-    distributions: tuple[DistributionFacts, ...]
+    environment_variables: dict[str, str] | None
+    distributions: tuple[DistributionFacts, ...] | None
     functions: tuple[CarriedFunction, ...]
     nodes: dict[str, Node]
     model: ModelFacts | None
@@ -263,7 +274,7 @@ class Manifest:
 
     def distribution(self, name: str) -> DistributionFacts | None:
         """Return the distribution of that canonical name, or None."""
-        return next((d for d in self.distributions if d.name == name), None)
+        return next((d for d in self.distributions or () if d.name == name), None)
 
     def to_json(self) -> dict[str, JSON]:
         """Return the sidecar's JSON object, its keys those of the published schema."""

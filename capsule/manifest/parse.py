@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#@!&'()*+,;=%-]+\Z")
 _DTYPE = re.compile(r"(bool|u?int\d+|b?float\d+|complex\d+)\Z")
 _SETTING = re.compile(r"[A-Za-z0-9_.,+-]{0,64}\Z")
+_MINOR = re.compile(r"[23]\.[0-9]{1,2}\Z")
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 # On 3.9 sys does not list them; its own modules are then the best there is.
 _STANDARD = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {
@@ -41,7 +43,13 @@ def manifest_from_json(data: JSON) -> Manifest:
     """Return the manifest in a sidecar's JSON *data*, every value checked."""
     top = Reader(data, "")
     version, warnings = _schema_version(top)
-    distributions = top.objects("distributions", _distribution)
+    origin = top.choice("origin", ("saved", "file", "inferred"))
+    unknown = origin == "inferred"
+    distributions = (
+        None
+        if unknown and top.raw("distributions") is None
+        else top.objects("distributions", _distribution)
+    )
     nodes = {}
     for name in top.object("nodes").names:
         nodes[name] = _node(top.object("nodes").object(name), name)
@@ -54,15 +62,21 @@ def manifest_from_json(data: JSON) -> Manifest:
             if binding.to is not None and binding.to not in nodes:
                 raise top.bad(f"nodes[{name}].names[{index}].to", "names no node")
     return Manifest(
-        origin=top.choice("origin", ("saved", "file", "inferred")),
+        origin=origin,
         created=top.text("created"),
         created_by=top.text("created_by"),
         artifact=_artifact(top.object("artifact")),
-        python=_python(top.object("python")),
-        platform=_platform(top.object("platform")),
-        keras=top.optional("keras", _keras),
+        python=_python(top.object("python"), unknown=unknown),
+        platform=(
+            top.optional("platform", _platform) if unknown else _platform(top.object("platform"))
+        ),
+        keras=top.optional("keras", functools.partial(_keras, unknown=unknown)),
         settings=top.optional("settings", _settings),
-        environment_variables=_variables(top.object("environment_variables")),
+        environment_variables=(
+            top.optional("environment_variables", _variables)
+            if unknown
+            else _variables(top.object("environment_variables"))
+        ),
         distributions=distributions,
         functions=functions,
         nodes=nodes,
@@ -127,20 +141,26 @@ def _distribution_name(data: Reader, key: str) -> str:
     return name
 
 
-def _python(data: Reader) -> model.PythonFacts:
+def _python(data: Reader, *, unknown: bool) -> model.PythonFacts:
+    versions = data.texts("versions", optional=True)
+    if not all(_MINOR.match(version) for version in versions):
+        raise data.bad("versions", "not minor versions of Python, as 3.11 is")
+    implementation = data.text("implementation", _NAME)
+    version = None if data.raw("version") is None else _version(data, "version")
+    if version is None and not (unknown and versions):
+        raise data.bad("version", "only an inferred manifest may lack it, and lists versions then")
+    magic = None if unknown and data.raw("magic") is None else data.integer("magic")
     abi = data.text("abi")
     if _CONTROL.search(abi):
         raise data.bad("abi", "not an ABI tag")
-    return model.PythonFacts(
-        data.text("implementation", _NAME), _version(data, "version"), data.integer("magic"), abi
-    )
+    return model.PythonFacts(implementation, version, magic, abi, versions)
 
 
 def _platform(data: Reader) -> model.PlatformFacts:
     return model.PlatformFacts(data.text("system"), data.text("machine"), data.texts("libc"))
 
 
-def _keras(data: Reader) -> model.KerasFacts:
+def _keras(data: Reader, *, unknown: bool) -> model.KerasFacts:
     def name(key: str) -> str | None:
         return None if data.raw(key) is None else _distribution_name(data, key)
 
@@ -148,7 +168,7 @@ def _keras(data: Reader) -> model.KerasFacts:
         module=data.choice("module", ("keras", "tf_keras", "tensorflow.keras")),
         version=_version(data, "version"),
         distribution=name("distribution"),
-        backend=data.text("backend", _NAME),
+        backend=(None if unknown and data.raw("backend") is None else data.text("backend", _NAME)),
         backend_version=(
             None if data.raw("backend_version") is None else _version(data, "backend_version")
         ),

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +20,6 @@ from capsule.rebuild.installing import require_done, run, start, yanked
 from capsule.rebuild.pins import Pins, as_text
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.sources import Sources
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,19 @@ import sys
 import tempfile
 import uuid
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from packaging.tags import platform_tags
 
+from capsule.consent.plan import Trust
+from capsule.description.describe import Description
 from capsule.errors import InputError, RebuildError
 from capsule.manifest.files import SUFFIX, sidecar_path
-from capsule.rebuild.backends import Progress
 from capsule.rebuild.cache import cache_folder, discard
 from capsule.rebuild.locks import lock_path
-from capsule.rebuild.resolve import lock, silent
+from capsule.rebuild.options import Progress, ReplayOptions, silent
+from capsule.rebuild.resolve import resolve, write_lock_of
 from capsule.rebuild.sources import Sources
 
 ENDING = ".capsule.zip"
@@ -50,31 +51,31 @@ def is_bundle(path: str | os.PathLike[str]) -> bool:
 
 
 def write_bundle(
-    path: str | os.PathLike[str],
+    description: Description,
+    trust: Trust,
+    options: ReplayOptions,
     output: Path | None = None,
-    *,
-    sources: Sources | None = None,
     progress: Progress = silent,
-    **asked: Any,
 ) -> Bundle:
-    """Write the bundle of the artifact at *path*; beside it unless *output* is named.
+    """Write the bundle of a model; beside it unless *output* is named.
 
-    Raises InputError for an artifact without a sidecar, RebuildError where a wheel can't be
+    Raises InputError for a model without a sidecar, RebuildError where a wheel can't be
     had: a bundle holds nothing that would have to be built.
     """
-    artifact = Path(path)
-    side = Path(asked.get("manifest") or sidecar_path(artifact))
+    artifact = description.path
+    side = description.sidecar or sidecar_path(artifact)
     if artifact.is_dir() or not side.exists():
         raise InputError(
             f"{artifact} can't be bundled without a sidecar: capsule save {artifact} writes one"
         )
     made = output or artifact.with_name(artifact.name + ENDING)
     progress("locking its distributions")
-    place, ready = lock(artifact, sources=sources, progress=progress, **asked)
+    ready = resolve(description, trust, replace(options, locked=False), progress)
+    place, sources = write_lock_of(ready, options), options.sources
     with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
         wheels = Path(folder, WHEELS)
         progress(f"collecting {len(ready.pins.requirements)} wheels")
-        _download(ready.pins.requirements, ready.python.version, wheels, sources or Sources())
+        _download(ready.pins.requirements, ready.python.version, wheels, sources)
         temporary = made.with_name(f".{made.name}.{uuid.uuid4().hex}.tmp")
         try:
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

@@ -18,7 +18,8 @@ from filelock import FileLock
 
 from capsule.environment import installed_versions
 from capsule.errors import RebuildError
-from capsule.rebuild.backends import Backend, Installed, Progress, python_in
+from capsule.rebuild.backends import Backend, Installed, python_in
+from capsule.rebuild.options import Progress
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
 from capsule.rebuild.sources import Sources

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from capsule import __version__
 from capsule.errors import InputError
 from capsule.manifest.files import SUFFIX
 from capsule.rebuild.backends import Uv
-from capsule.rebuild.bare import Prepared
 from capsule.rebuild.locks import write_lock
-from capsule.rebuild.resolve import prepared
+from capsule.rebuild.resolve import Resolution
 
 
-def exported(path: str | os.PathLike[str], form: str, **asked: Any) -> str:
-    """Return the environment of the artifact at *path* as a text of that form.
+def export_text(resolution: Resolution, form: str) -> str:
+    """Return the environment of a model as a text of that form.
 
-    *asked* as in `prepared`. Raises InputError for a form that there is not.
+    Raises InputError for a form that there is not.
     """
+    require_form(form)
+    return FORMS[form](resolution)
+
+
+def require_form(form: str) -> None:
+    """Raise InputError for a form that there is not."""
     if form not in FORMS:
         raise InputError(f"--to takes one of {', '.join(FORMS)}, not {form!r}")
-    return FORMS[form](prepared(path, **asked))
 
 
 def write(text: str, path: Path) -> None:
@@ -37,25 +39,25 @@ def write(text: str, path: Path) -> None:
         raise InputError(f"{path} can't be written: {error.strerror}") from None
 
 
-def _minor(ready: Prepared) -> str:
-    return ".".join(ready.python.version.split(".")[:2])
+def _minor(resolution: Resolution) -> str:
+    return ".".join(resolution.python.version.split(".")[:2])
 
 
-def _requirements(ready: Prepared) -> str:
-    head = f"# {ready.artifact.path.name}: Python {ready.python.version}; install with --no-deps\n"
-    return head + ready.pins.as_text()
+def _requirements(resolution: Resolution) -> str:
+    head = f"# {resolution.path.name}: Python {resolution.python.version}; install with --no-deps\n"
+    return head + resolution.pins.as_text()
 
 
-def _pylock(ready: Prepared) -> str:
+def _pylock(resolution: Resolution) -> str:
     with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
         made = Path(folder, "pylock.toml")
-        write_lock(ready.pins, ready.python, made, Uv())
+        write_lock(resolution.pins, resolution.python, made, Uv())
         return made.read_text(encoding="utf-8")
 
 
-def _dockerfile(ready: Prepared) -> str:
-    name = ready.artifact.path.name
-    pins = " \\\n    ".join(shlex.quote(line) for line in ready.pins.requirements)
+def _dockerfile(resolution: Resolution) -> str:
+    name = resolution.path.name
+    pins = " \\\n    ".join(shlex.quote(line) for line in resolution.pins.requirements)
     both = json.dumps([name, name + SUFFIX, "/model/"])
     verify = json.dumps(
         [
@@ -67,7 +69,7 @@ def _dockerfile(ready: Prepared) -> str:
         ]
     )
     return f"""# {name}, in the environment it was saved in; built beside the model and its sidecar.
-FROM python:{ready.python.version}-slim
+FROM python:{resolution.python.version}-slim
 RUN python -m pip install --no-cache-dir --no-deps \\
     {pins}
 COPY {both}
@@ -77,17 +79,16 @@ RUN {verify}
 """
 
 
-def _conda(ready: Prepared) -> str:
+def _conda(resolution: Resolution) -> str:
     # Quoted, as JSON is: a name from a file must not become another key.
-    name = json.dumps(ready.artifact.path.stem)
-    pins = "".join(f"      - {json.dumps(line)}\n" for line in ready.pins.requirements)
-    return (
-        f"name: {name}\ndependencies:\n  - python={ready.python.version}\n  - pip\n  - pip:\n{pins}"
-    )
+    name = json.dumps(resolution.path.stem)
+    pins = "".join(f"      - {json.dumps(line)}\n" for line in resolution.pins.requirements)
+    python = resolution.python.version
+    return f"name: {name}\ndependencies:\n  - python={python}\n  - pip\n  - pip:\n{pins}"
 
 
-def _cyclonedx(ready: Prepared) -> str:
-    artifact = ready.artifact
+def _cyclonedx(resolution: Resolution) -> str:
+    identity = resolution.description.identity
     components = [
         {
             "type": "library",
@@ -96,16 +97,16 @@ def _cyclonedx(ready: Prepared) -> str:
             "bom-ref": f"{name}@{version}",
             "purl": f"pkg:pypi/{name}@{version}",
         }
-        for name, version in ready.pins.versions.items()
+        for name, version in resolution.pins.versions.items()
     ]
     model = {
         "type": "machine-learning-model",
-        "name": artifact.path.name,
+        "name": resolution.path.name,
         "bom-ref": "model",
-        "hashes": [{"alg": "SHA-256", "content": artifact.sha256}],
+        "hashes": [{"alg": "SHA-256", "content": identity.sha256}],
     }
     tool = {"type": "application", "name": "capsule", "version": __version__}
-    version = ready.python.version
+    version = resolution.python.version
     python = {
         "type": "platform",
         "name": "cpython",
@@ -120,13 +121,13 @@ def _cyclonedx(ready: Prepared) -> str:
         "metadata": {"tools": {"components": [tool]}, "component": model},
         "components": [python, *components],
         "dependencies": [
-            {"ref": "model", "dependsOn": ["python", *(one["bom-ref"] for one in components)]}
+            {"ref": "model", "dependsOn": ["python", *(part["bom-ref"] for part in components)]}
         ],
     }
     return json.dumps(bom, indent=1) + "\n"
 
 
-FORMS: dict[str, Callable[[Prepared], str]] = {
+FORMS: dict[str, Callable[[Resolution], str]] = {
     "requirements": _requirements,
     "pylock": _pylock,
     "dockerfile": _dockerfile,

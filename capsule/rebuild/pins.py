@@ -89,13 +89,13 @@ def pins_of(
         manifest.keras.distribution,
         manifest.keras.backend_distribution,
         *ALWAYS,
-        *ALSO.get(manifest.keras.backend, ()),
+        *ALSO.get(manifest.keras.backend or "", ()),
     ]
     roots += sorted(Reaches(manifest).of_distribution)
     names = set(required(manifest, [root for root in roots if root is not None]))
     if scope == "all":
-        names |= {d.name for d in manifest.distributions} - _only_ours(manifest)
-    chosen = [d for d in manifest.distributions if d.name in names - {OURSELVES}]
+        names |= {d.name for d in manifest.distributions or ()} - _only_ours(manifest)
+    chosen = [d for d in manifest.distributions or () if d.name in names - {OURSELVES}]
     left_out = [d.name for d in chosen if _is_editable(d.direct_url) and not own_index]
     chosen = [d for d in chosen if d.name not in left_out]
     moved = [d.name for d in chosen if d.direct_url and (_is_local(d.direct_url) or not elsewhere)]
@@ -110,7 +110,7 @@ def pins_of(
 def _only_ours(manifest: Manifest) -> set[str]:
     """Return capsule and what is there for its sake alone."""
     ours = set(required(manifest, [OURSELVES]))
-    others = [d.name for d in manifest.distributions if d.name not in ours]
+    others = [d.name for d in manifest.distributions or () if d.name not in ours]
     return ours - set(required(manifest, others)) | {OURSELVES}
 
 

@@ -17,8 +17,9 @@ from packaging.version import InvalidVersion, Version
 
 from capsule.errors import RebuildError
 from capsule.manifest import Manifest
-from capsule.rebuild.backends import Backend, Progress, Uv
+from capsule.rebuild.backends import Backend, Uv
 from capsule.rebuild.cache import Built, build, cache_folder, environment_key
+from capsule.rebuild.options import Progress
 from capsule.rebuild.pins import Pins, moved_to
 from capsule.rebuild.pythons import FoundPython
 from capsule.verdict.reach import Reaches, parsed_requirement
@@ -115,7 +116,7 @@ def nearest(
     It fits what the other distributions require of it. Yanked releases are passed over.
     """
     asked = SpecifierSet()
-    for other in manifest.distributions:
+    for other in manifest.distributions or ():
         for text in other.requires if other.name in pins.versions else ():
             requirement = parsed_requirement(text)
             if canonicalize_name(requirement.name) == name and requirement.marker is None:

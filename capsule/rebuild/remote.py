@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from capsule.consent.plan import Plan
 from capsule.errors import InputError, WorkerError
-from capsule.manifest import Manifest
+from capsule.rebuild.resolve import Resolution
 from capsule.rebuild.session import Worker
 
 
@@ -25,19 +24,18 @@ class RemoteModel:
     def __init__(
         self,
         interpreter: Path,
-        manifest: Manifest,
-        plan: Plan,
-        path: Path,
+        resolution: Resolution,
         *,
         timeout: float | None = None,
-        asked: Mapping[str, Any] | None = None,
+        recipe: Callable[[], RemoteModel] | None = None,
     ) -> None:
-        self._manifest = manifest
-        self._asked = (str(path.resolve()), dict(asked or {}))
-        self._worker = Worker(interpreter, manifest, timeout)
+        self._manifest = resolution.manifest
+        self._recipe = recipe
+        self._worker = Worker(interpreter, self._manifest, timeout)
+        path = str(resolution.path.resolve())
         try:
             answer, _ = self._worker.ask(
-                {"do": "load", "plan": plan.to_json(), "path": str(path.resolve())}
+                {"do": "load", "plan": resolution.plan.to_json(), "path": path}
             )
         except BaseException:
             self._worker.close()
@@ -45,7 +43,9 @@ class RemoteModel:
         self._model = answer["model"]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _replayed, self._asked
+        if self._recipe is None:
+            raise TypeError("this model can't be pickled: capsule.replay gives one that can")
+        return _follow, (self._recipe,)
 
     @property
     def input_names(self) -> list[str]:
@@ -165,10 +165,8 @@ class RemoteModel:
         self.close()
 
 
-def _replayed(path: str, asked: dict[str, Any]) -> RemoteModel:
-    from capsule.rebuild.replaying import replay
-
-    return replay(path, **asked)
+def _follow(recipe: Callable[[], RemoteModel]) -> RemoteModel:
+    return recipe()
 
 
 def read_npz(path: Path) -> dict[str, Any]:

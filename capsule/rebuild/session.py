@@ -57,13 +57,13 @@ def worker_environment(manifest: Manifest, keras_home: Path) -> dict[str, str]:
             "epsilon": manifest.settings.epsilon,
             "image_data_format": manifest.settings.image_data_format,
         }
-    if manifest.keras is not None:
+    if manifest.keras is not None and manifest.keras.backend is not None:
         settings["backend"] = manifest.keras.backend
     (keras_home / "keras.json").write_text(json.dumps(settings), encoding="utf-8")
     return {
         **{name: os.environ[name] for name in _PASSED if name in os.environ},
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        **manifest.environment_variables,
+        **(manifest.environment_variables or {}),
         "KERAS_HOME": str(keras_home),
     }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.errors import CapsuleError
     from capsule.inspection import Inspection
     from capsule.manifest import ArtifactFacts
+    from capsule.rebuild.cache import Built
     from capsule.rebuild.replaying import Replayed
     from capsule.verdict import Finding, Verdict
 
@@ -46,17 +47,20 @@ def result(
     }
 
 
+def verdict_json(verdict: Verdict) -> dict[str, str]:
+    """Return the three answers."""
+    return {"keras": verdict.keras, "capsule": verdict.capsule, "same": verdict.same}
+
+
 def verdict_result(path: str, verdict: Verdict) -> dict[str, Any]:
     """Return the result of ``verify`` for one artifact."""
-    from capsule.verdict.finding import QUESTIONS
-
     return result(
         path,
-        facts=verdict.found,
+        facts=verdict.facts,
         findings=verdict.findings,
         manifest="inferred" if verdict.manifest.origin == "inferred" else "recorded",
         environment=environment_json(verdict.environment),
-        verdict={question: verdict.answer(question) for question in QUESTIONS},
+        verdict=verdict_json(verdict),
     )
 
 
@@ -78,47 +82,51 @@ def replay_result(
         return result(
             path, error=error, environment=None, probe=None, functions=[], needs_building=[]
         )
-    built = replayed.built
-    kept = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
+    keys = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
     return result(
         path,
         facts=replayed.artifact,
         findings=replayed.findings,
         error=error,
         environment=None
-        if built is None
-        else {
-            "path": str(built.folder),
-            "python": built.python,
-            "backend": built.backend,
-            "cached": built.cached,
-            "seconds": round(replayed.seconds, 3),
-            "relaxed": {
-                name: {"expected": before, "found": built.pins.versions[name]}
-                for name, before in built.pins.relaxed.items()
-            },
-            "yanked": dict(built.installed.yanked),
-            "from_source": list(built.installed.from_source),
-            "from_index": list(built.pins.moved),
-            "left_out": list(built.pins.left_out),
-        },
-        probe=None if probe is None else {key: probe[key] for key in kept},
+        if replayed.built is None
+        else built_json(replayed.built, replayed.seconds),
+        probe=None if probe is None else {key: probe[key] for key in keys},
         functions=[
             {
-                "where": list(f.where),
-                "role": f.role,
-                "name": f.name,
-                "digest": f.digest,
-                "source": f.source,
-                "reaches": list(f.reaches),
+                "where": list(function.where),
+                "role": function.role,
+                "name": function.name,
+                "digest": function.digest,
+                "source": function.source,
+                "reaches": list(function.reaches),
             }
-            for f in replayed.consent.functions
+            for function in replayed.consent.functions
         ],
         needs_building=list(replayed.needs_building),
     )
 
 
+def built_json(built: Built, seconds: float) -> dict[str, Any]:
+    """Return an environment that was rebuilt as a result bears it."""
+    return {
+        "path": str(built.folder),
+        "python": built.python,
+        "backend": built.backend,
+        "cached": built.cached,
+        "seconds": round(seconds, 3),
+        "relaxed": {
+            name: {"expected": before, "found": built.pins.versions[name]}
+            for name, before in built.pins.relaxed.items()
+        },
+        "yanked": dict(built.installed.yanked),
+        "from_source": list(built.installed.from_source),
+        "from_index": list(built.pins.moved),
+        "left_out": list(built.pins.left_out),
+    }
+
+
 def error_result(path: str, error: CapsuleError) -> dict[str, Any]:
     """Return the result for an artifact of which nothing could be said."""
-    known = "none" if error.code == "manifest-missing" else None
-    return result(path, error=error, manifest=known, environment=None, verdict=None)
+    manifest = "none" if error.code == "manifest-missing" else None
+    return result(path, error=error, manifest=manifest, environment=None, verdict=None)

@@ -13,19 +13,25 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.manifest import Manifest
     from capsule.rebuild.replaying import Replayed
     from capsule.verdict import Finding, Verdict
+    from capsule.verdict.finding import Question
 
-_LABELS = {"keras": "plain Keras", "capsule": "capsule.load", "same": "same outputs"}
+_LABELS: dict[Question, str] = {
+    "keras": "plain Keras",
+    "capsule": "capsule.load",
+    "same": "same outputs",
+}
 
 
 def saved_with(manifest: Manifest) -> str:
     """Return Python, Keras and backend of a manifest in one line."""
-    parts = [f"Python {manifest.python.version}"]
+    python = manifest.python
+    parts = [f"Python {python.version or ' or '.join(python.versions)}"]
     if manifest.keras is not None:
         parts.append(f"Keras {manifest.keras.version}")
         backend = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-        name = backend.get(manifest.keras.backend, manifest.keras.backend)
-        parts.append(f"{name} {manifest.keras.backend_version or ''}".strip())
-    return ", ".join(parts)
+        name = manifest.keras.backend or ""
+        parts.append(f"{backend.get(name, name)} {manifest.keras.backend_version or ''}".strip())
+    return ", ".join(filter(None, parts))
 
 
 def _here(verdict: Verdict) -> str:
@@ -36,7 +42,7 @@ def _here(verdict: Verdict) -> str:
     installed = environment.distributions
     found = keras_provider(installed, keras.module if keras else "keras")
     parts.append(f"Keras {found[1]}" if found else "no Keras")
-    backend = backend_provider(installed, keras.backend if keras else "tensorflow")
+    backend = backend_provider(installed, (keras and keras.backend) or "tensorflow")
     if backend:
         parts.append(f"{backend[0]} {backend[1]}")
     return ", ".join(parts)
@@ -45,12 +51,12 @@ def _here(verdict: Verdict) -> str:
 def _origin(manifest: Manifest) -> str:
     """Return what saved the model, as far as the manifest knows it, in one line."""
     if manifest.origin != "inferred":
-        told = "saved with" if manifest.origin == "saved" else "described with"
-        return f"{told} {saved_with(manifest)}"
-    known = {fact.subject: fact for fact in manifest.known}
-    keras = f"Keras {known['keras'].value}" if "keras" in known else "an unknown Keras"
-    python = f", Python {known['python'].value}" if "python" in known else ""
-    return f"never captured; the file tells of {keras}{python}"
+        verb = "saved with" if manifest.origin == "saved" else "described with"
+        return f"{verb} {saved_with(manifest)}"
+    facts = {fact.subject: fact for fact in manifest.known}
+    keras = f"Keras {facts['keras'].value}" if "keras" in facts else "an unknown Keras"
+    python = f", Python {facts['python'].value}" if "python" in facts else ""
+    return f"has no sidecar; the file tells of {keras}{python}"
 
 
 def assumption_lines(manifest: Manifest) -> Iterator[str]:
@@ -70,10 +76,9 @@ def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
     for warning in verdict.manifest.warnings:
         yield f"  note: {warning}"
     yield ""
-    for (question, label), why in zip(_LABELS.items(), _reasons(verdict)):
-        yield f"  {label:<14}{verdict.answer(question):<9}{why}".rstrip()
+    yield from answer_lines(verdict)
     yield ""
-    yield from _advice(verdict)
+    yield from advice_lines(verdict)
     unreached = [f for f in verdict.findings if f.code == "unreached"]
     others = [f for f in verdict.findings if f.code != "unreached"]
     if verbose:
@@ -84,18 +89,24 @@ def verdict_lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[str]:
         count = f"{len(unreached)} more distributions differ"
         if len(unreached) == 1:
             count = "1 more distribution differs"
-        yield f"  {count}; nothing in the model reaches them (--verbose)"
+        yield f"  {count}; the model uses none of them (--verbose)"
+
+
+def answer_lines(verdict: Verdict) -> Iterator[str]:
+    """Give the three answers, each with why it is what it is."""
+    for (question, label), why in zip(_LABELS.items(), _reasons(verdict)):
+        yield f"  {label:<14}{verdict.answer(question):<9}{why}".rstrip()
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:
     """Give why each answer is what it is; a reason that stands above already is not repeated."""
-    told: list[Finding] = []
+    said: list[Finding] = []
     for question in _LABELS:
         deciding = verdict.deciding(question)
         if deciding:
             more = f" (+{len(deciding) - 1} more, --verbose)" if len(deciding) > 1 else ""
-            yield "for the same reason" if deciding[0] in told else _brief(deciding[0]) + more
-            told.append(deciding[0])
+            yield "for the same reason" if deciding[0] in said else _brief(deciding[0]) + more
+            said.append(deciding[0])
         elif question == "capsule" and verdict.capsule == "yes":
             yield _restored(verdict.manifest)
         else:
@@ -105,27 +116,28 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 def _brief(finding: Finding) -> str:
     reach = finding.reach[1:]
     if len(reach) > 1:
-        return f"{finding.message}, reached by {' → '.join(reach)}"
+        return f"{finding.message}, used by {' → '.join(reach)}"
     return finding.message
 
 
 def _restored(manifest: Manifest) -> str:
-    told = []
+    reasons = []
     for function in manifest.functions:
         node = manifest.nodes.get(function.node or "")
         layer = "/".join(function.where) or function.name
         if node is not None and node.lifted:
-            told.append(f"{layer} restored from what its code says (it has no source)")
+            reasons.append(f"{layer} restored from decompiled source")
         elif node is not None and node.source is not None:
-            told.append(f"{layer} restored from its source ({node.file}:{node.line})")
+            reasons.append(f"{layer} restored from its source ({node.file}:{node.line})")
         elif node is not None and node.code is not None:
-            told.append(f"{layer} restored from its bytecode (it has no source)")
-    if len(told) > 1:
-        return f"{told[0]} (+{len(told) - 1} more)"
-    return "".join(told)
+            reasons.append(f"{layer} restored from its bytecode (it has no source)")
+    if len(reasons) > 1:
+        return f"{reasons[0]} (+{len(reasons) - 1} more)"
+    return "".join(reasons)
 
 
-def _advice(verdict: Verdict) -> Iterator[str]:
+def advice_lines(verdict: Verdict) -> Iterator[str]:
+    """Give what to type or to change."""
     path = os.fspath(verdict.artifact)
     changed = [f for f in verdict.findings if f.code in ("artifact-changed", "unbuilt")]
     if changed:
@@ -163,8 +175,8 @@ def saved_line(saved: Saved) -> str:
     manifest = saved.manifest
     functions = len(manifest.functions)
     probe = "no probe" if manifest.probe.skipped else "probe recorded"
-    told = f"{functions} function{'' if functions == 1 else 's'}"
-    return f"{saved.artifact}   captured: {saved_with(manifest)}; {told}, {probe}"
+    count = f"{functions} function{'' if functions == 1 else 's'}"
+    return f"{saved.artifact}   captured: {saved_with(manifest)}; {count}, {probe}"
 
 
 def consent_lines(replayed: Replayed) -> Iterator[str]:
@@ -183,7 +195,7 @@ def refusal(replayed: Replayed) -> ConsentError:
     """Return the one sentence for want of consent."""
     state = "is ready" if replayed.built is not None else "was not built"
     return ConsentError(
-        f"the environment of {replayed.artifact.path} {state}; nothing of the model was run:"
+        f"the environment of {replayed.path} {state}; nothing of the model was run:"
         " allow it with --unsafe, or --trust each digest",
         replayed.consent,
     )
@@ -192,7 +204,7 @@ def refusal(replayed: Replayed) -> ConsentError:
 def replay_lines(replayed: Replayed) -> Iterator[str]:
     """Give what was rebuilt."""
     built = replayed.built
-    name = replayed.artifact.path.name
+    name = replayed.path.name
     if built is None:
         return
     how = "from the cache" if built.cached else f"built in {replayed.seconds:.1f} s"
@@ -205,15 +217,15 @@ def replay_lines(replayed: Replayed) -> Iterator[str]:
     )
     if not replayed.python.exact and replayed.manifest.origin != "inferred":
         wanted = replayed.manifest.python
-        same = replayed.python.version.startswith(wanted.minor + ".")
+        same = replayed.python.version.startswith(f"{wanted.minor}.")
         why = "same bytecode, another patch" if same else "its functions are restored from source"
         yield f"  python         {replayed.python.version} in place of {wanted.version}: {why}"
     if built.pins.left_out:
         named = ", ".join(built.pins.left_out)
-        yield f"  left out       {named} (an editable install: what the model reaches is captured)"
+        yield f"  left out       {named} (an editable install: what the model uses is captured)"
     for name, before in built.pins.relaxed.items():
         near = built.pins.versions[name]
-        yield f"  moved          {name} {before} → {near}: can't be had, and no function reaches it"
+        yield f"  moved          {name} {before} → {near}: can't be had, and no function uses it"
     for name, reason in built.installed.yanked.items():
         yield f"  yanked         {name} {built.pins.versions[name]}, by its makers: {reason}"
     if built.installed.from_source:

@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-QUESTIONS = ("keras", "capsule", "same")
-SEVERITIES = ("fatal", "warning", "note")
+Question = Literal["keras", "capsule", "same"]
+Answer = Literal["yes", "no", "unknown"]
+Severity = Literal["fatal", "warning", "note"]
+Reach = tuple[str, ...]
+
+QUESTIONS: tuple[Question, ...] = ("keras", "capsule", "same")
+SEVERITIES: tuple[Severity, ...] = ("fatal", "warning", "note")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding: stable ``code``, severity, what was expected and found, reach, remedy.
-
-    ``decides`` names the questions that it answers: with no if it is fatal, with
-    unknown if it is a warning.
-    """
+    """A difference between what a model needs and what is there, or something it lost at save."""
 
     code: str
-    severity: str
+    """The name of its finding code, which stays the same between releases."""
+    severity: Severity
     subject: str
+    """What it is about: a distribution, a name, a layer."""
     message: str
     expected: str | None = None
     found: str | None = None
-    reach: tuple[str, ...] = ()
+    reach: Reach = ()
+    """How the model comes to need the subject, from ``model`` on."""
     remedy: str | None = None
-    decides: tuple[str, ...] = ()
+    decides: tuple[Question, ...] = ()
+    """The questions that it answers: with no if it is fatal, with unknown if a warning."""
 
     @property
     def sentence(self) -> str:
         """The finding in one line: what is wrong, how it is reached, what to do."""
         parts = [self.message]
         if len(self.reach) > 2:
-            parts.append(f"(reached by {' → '.join(self.reach[1:])})")
+            parts.append(f"(used by {' → '.join(self.reach[1:])})")
         text = " ".join(parts)
         return f"{text}; {self.remedy}" if self.remedy else text
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as JSON data."""
         return {**asdict(self), "reach": list(self.reach), "decides": list(self.decides)}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kind of finding: registered once, and what its page, SARIF and schema are made from."""
+
+    name: str
+    title: str
+    """What is the matter, in a line."""
+    severity: Severity
+    decides: tuple[Question, ...]
+    message: str
+    """The sentence of a finding; names in braces are filled in by the rule."""
+    cure: str = ""
+    """What to do, in the same form; ``MODEL`` stands for the file as it was named."""
+    explanation: str = ""
+    """What it means, and why it happens."""
+    example: str = ""
+    """Code or a command that leads to it."""
+
+    def __call__(
+        self,
+        subject: str,
+        reach: Reach = (),
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        **facts: object,
+    ) -> Finding:
+        """Return a finding of this kind; *facts* fill the message and the cure."""
+        names = {"subject": subject, "expected": expected, "found": found, **facts}
+        return Finding(
+            self.name,
+            self.severity,
+            subject,
+            self.message.format(**names),
+            expected,
+            found,
+            reach,
+            self.cure.format(**names) or None,
+            self.decides,
+        )
+
+    def with_severity(self, severity: Severity) -> Code:
+        """Return the code for a case that is graver or milder than usual."""
+        return replace(self, severity=severity)
+
+    def deciding(self, *questions: Question) -> Code:
+        """Return the code for a case that decides other questions than usual."""
+        return replace(self, decides=questions)

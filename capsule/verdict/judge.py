@@ -3,177 +3,186 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from capsule.artifact import Artifact, identify
-from capsule.description.infer import inferred
+from capsule.description.configuration import Configuration
+from capsule.description.custom import CustomObjects
+from capsule.description.describe import Description, describe
 from capsule.environment import Environment, environment_here
-from capsule.errors import ManifestError
-from capsule.inspection import Inspection
-from capsule.inspection.inspecting import inspect_with_artifact
+from capsule.environment.frameworks import InstalledKeras
 from capsule.manifest import ArtifactFacts, Manifest
-from capsule.manifest.files import read_manifest, sidecar_path
-from capsule.verdict.bare import bare_findings
-from capsule.verdict.case import Case
-from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.reach import Reaches
-from capsule.verdict.rules.environment import of_environment
-from capsule.verdict.rules.functions import of_manifest
+from capsule.verdict.case import Case, Subject
+from capsule.verdict.finding import QUESTIONS, Answer, Finding, Question
+from capsule.verdict.rules import distributions, environment, files, functions, serialization
+
+_OF_SUBJECT = (
+    *files.OF_SUBJECT,
+    *functions.OF_SUBJECT,
+    *distributions.OF_SUBJECT,
+    *serialization.OF_SUBJECT,
+)
+_OF_CASE = (*files.OF_CASE, *environment.OF_CASE, *distributions.OF_CASE)
+# Nothing of a SavedModel is Python any more.
+_OF_SERVED_SUBJECT = files.OF_SERVED
+_OF_SERVED = (files.artifact_changed, *environment.OF_SERVED, *distributions.OF_SERVED)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answers for one artifact in one environment, and the findings that decide them.
+    """The answers for one artifact in one environment, and the findings that decide them."""
 
-    ``keras``: plain ``load_model`` in a fresh process returns a model that computes as at
-    save. ``capsule``: ``capsule.load`` returns a model. ``same``: that model computes as
-    at save. Each is ``yes``, ``no`` or ``unknown``.
-    """
-
-    artifact: Path
-    manifest: Manifest
+    description: Description
     environment: Environment
     findings: tuple[Finding, ...]
-    keras: str
-    capsule: str
-    same: str
-    found: ArtifactFacts
+    keras: Answer
+    """Does plain ``load_model`` in a fresh process return a model that computes as at save?"""
+    capsule: Answer
+    """Does ``capsule.load`` return a model?"""
+    same: Answer
+    """Does that model compute as at save?"""
+    keras_used: InstalledKeras | None
+    """The Keras that would load it."""
+    configuration: Configuration | None
+    """What that Keras would build in place of the file's own configuration."""
 
-    def answer(self, question: str) -> str:
+    @property
+    def artifact(self) -> Path:
+        """The model file, as it was named."""
+        return self.description.path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was recorded of the model, or what its file tells."""
+        return self.description.manifest
+
+    @property
+    def facts(self) -> ArtifactFacts:
+        """The model file as it is now."""
+        return self.description.facts
+
+    def answer(self, question: Question) -> Answer:
         """Return the answer to one of ``keras``, ``capsule`` and ``same``."""
-        return {"keras": self.keras, "capsule": self.capsule, "same": self.same}[question]
+        answers: dict[Question, Answer] = {
+            "keras": self.keras,
+            "capsule": self.capsule,
+            "same": self.same,
+        }
+        return answers[question]
 
-    def deciding(self, question: str) -> list[Finding]:
+    def deciding(self, question: Question) -> list[Finding]:
         """Return the findings that make the answer what it is, the gravest first."""
-        wanted = {"no": ("fatal",), "unknown": ("warning",)}.get(self.answer(question), ())
-        found = [f for f in self.findings if question in f.decides and f.severity in wanted]
-        if not found and question == "same" and self.capsule != "yes":
+        severity = {"no": "fatal", "unknown": "warning", "yes": ""}[self.answer(question)]
+        findings = [f for f in self.findings if question in f.decides and f.severity == severity]
+        if not findings and question == "same" and self.capsule != "yes":
             return self.deciding("capsule")
-        return found
+        return findings
 
-    def status(self, required: Iterable[str] = ("capsule", "same")) -> int:
+    def status(self, required: Iterable[Question] = ("capsule", "same")) -> int:
         """Return the exit status: 0 if each required answer is yes, 1 on a no, else 2."""
         answers = {self.answer(question) for question in required}
         return 1 if "no" in answers else 2 if "unknown" in answers else 0
 
 
-def judge(
-    path: Path, manifest: Manifest, environment: Environment, given: Iterable[str] = ()
-) -> Verdict:
-    """Return the verdict for the artifact at *path*, whose digest is checked.
+def judge(description: Description, environment: Environment) -> Verdict:
+    """Return the verdict on a model in an environment: what was read goes in, data comes out.
 
-    *given* are the names of custom objects that the caller will pass when loading.
+    Parameters
+    ----------
+    description
+        The model, with what the caller supplies of what it lacks.
+    environment
+        The Python and the distributions that it is to run on.
+
+    Returns
+    -------
+    Verdict
+        The three answers, and every finding that a rule gives.
     """
-    form, size, sha256 = identify(path)
-    found = ArtifactFacts(path.name, form, size, sha256)
-    findings = [*_identity(found, manifest)]
-    reaches = Reaches(manifest)
-    findings += of_manifest(manifest, reaches)
-    findings += of_environment(Case(manifest, reaches, environment))
-    names = set(given)
-    classes = ("custom-class", "class-opaque")
-    findings = [f for f in findings if not (f.code in classes and f.subject in names)]
+    manifest = description.manifest
+    case = Case(manifest, description.custom, description, environment)
+    findings = _findings(case)
+    # What to type names the file as it was named.
+    path = shlex.quote(os.fspath(description.path))
+    findings = [
+        replace(f, remedy=f.remedy.replace("MODEL", path)) if f.remedy else f for f in findings
+    ]
     answers = {question: _answer(findings, question) for question in QUESTIONS}
     if answers["capsule"] != "yes" and answers["same"] != "no":
         # A model that may not load can't be said to compute the same.
         answers["same"] = answers["capsule"]
-    return Verdict(path, manifest, environment, tuple(findings), found=found, **answers)
+    configuration = case.configuration if answers["capsule"] != "no" else None
+    return Verdict(
+        description,
+        environment,
+        tuple(findings),
+        keras_used=case.keras,
+        configuration=configuration if isinstance(configuration, Configuration) else None,
+        **answers,
+    )
 
 
-def judge_bare(
-    path: Path,
-    inspection: Inspection,
-    artifact: Artifact,
-    environment: Environment,
-    given: Iterable[str] = (),
-    bound: Mapping[str, Any] | None = None,
-) -> Verdict:
-    """Return the verdict for a file without a sidecar, from what it tells of itself."""
-    found = ArtifactFacts(path.name, artifact.format, artifact.size, artifact.sha256)
-    names = set(bound or {})
-    findings = bare_findings(inspection, artifact, environment, set(given), names)
-    answers = {question: _answer(findings, question) for question in QUESTIONS}
-    if answers["same"] != "no":
-        answers["same"] = "no" if answers["capsule"] == "no" else "unknown"
-    manifest = inferred(inspection, artifact, bind=bound)
-    return Verdict(path, manifest, environment, tuple(findings), found=found, **answers)
+def _findings(case: Case) -> list[Finding]:
+    """Return what the rules find, each finding once."""
+    about, against = (_OF_SERVED_SUBJECT, _OF_SERVED) if case.served else (_OF_SUBJECT, _OF_CASE)
+    findings = [finding for rule in about for finding in rule(case)]
+    findings += [finding for rule in against for finding in rule(case)]
+    return list(dict.fromkeys(findings))
 
 
-def _answer(findings: list[Finding], question: str) -> str:
+def findings_of_manifest(manifest: Manifest) -> tuple[Finding, ...]:
+    """Return every finding that needs no environment to compare with."""
+    subject = Subject(manifest, CustomObjects())
+    rules = _OF_SERVED_SUBJECT if subject.served else _OF_SUBJECT
+    return tuple(finding for rule in rules for finding in rule(subject))
+
+
+def findings_at_save(manifest: Manifest) -> tuple[Finding, ...]:
+    """Return what a person should hear at save: what will bite later."""
+    # Names that Keras loses are why capsule is there: nobody need hear it at each save.
+    unsaid = ("name-lost", "safe-mode")
+    return tuple(f for f in findings_of_manifest(manifest) if f.code not in unsaid)
+
+
+def _answer(findings: list[Finding], question: Question) -> Answer:
     severities = {finding.severity for finding in findings if question in finding.decides}
     return "no" if "fatal" in severities else "unknown" if "warning" in severities else "yes"
-
-
-def _identity(found: ArtifactFacts, manifest: Manifest) -> Iterable[Finding]:
-    if found.sha256 != manifest.artifact.sha256:
-        yield Finding(
-            "artifact-changed",
-            "fatal",
-            found.name,
-            f"{found.name} is not the file that its sidecar describes"
-            f" (saved as {manifest.artifact.name})",
-            expected=f"sha256:{manifest.artifact.sha256}",
-            found=f"sha256:{found.sha256}",
-            reach=("model",),
-            remedy="restore the file, or save the model again under capsule",
-            decides=QUESTIONS,
-        )
-
-
-def manifest_of(
-    path: str | os.PathLike[str], manifest: str | os.PathLike[str] | None = None
-) -> Manifest:
-    """Return the sidecar of the artifact at *path*, or the one named.
-
-    Raises ArtifactError if the artifact is not there, ManifestError without a sidecar.
-    """
-    artifact = Path(path)
-    if not os.path.isfile(artifact):
-        identify(artifact)  # a missing model is the better message
-    sidecar = Path(manifest) if manifest is not None else sidecar_path(artifact)
-    if manifest is not None and not os.path.exists(sidecar):
-        raise ManifestError(
-            f"{sidecar} does not exist: a sidecar was named", code="manifest-missing"
-        )
-    if not os.path.exists(sidecar):
-        identify(artifact)
-        raise ManifestError(
-            f"{artifact} has no sidecar ({sidecar.name}): save it under capsule, or describe"
-            f" the environment here with: capsule save {artifact}",
-            code="manifest-missing",
-        )
-    return read_manifest(sidecar)
 
 
 def verify(
     path: str | os.PathLike[str],
     *,
     python: str | os.PathLike[str] | None = None,
-    manifest: str | os.PathLike[str] | None = None,
+    sidecar: str | os.PathLike[str] | None = None,
 ) -> Verdict:
-    """Compare the environment here (or that of the interpreter *python*) with a manifest.
+    """Say whether a model will load and compute the same in an environment, and if not, why.
 
-    A file without a sidecar is judged by what it tells of itself, which is never a yes.
+    Runs nothing of the model and imports no framework. A file without a sidecar is judged
+    by what it tells of itself.
 
-    Runs nothing of the model and imports no framework. Raises ArtifactError,
-    ManifestError or EnvironmentUnknownError on input that can't be read.
+    Parameters
+    ----------
+    path
+        The model file or SavedModel folder.
+    python
+        The interpreter, or the folder of its environment, to look at in place of this one.
+    sidecar
+        The sidecar, if it is not the one beside the file.
+
+    Returns
+    -------
+    Verdict
+        Answers to three questions, and the findings that decide them.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing, damaged, or no model.
+    ManifestError
+        The sidecar is missing or not valid.
+    EnvironmentUnknownError
+        There is no environment here with a Keras, or *python* is none.
     """
-    if manifest is None and is_bare(path):
-        inspection, artifact = inspect_with_artifact(path)
-        return judge_bare(Path(path), inspection, artifact, environment_here(python))
-    sidecar = manifest_of(path, manifest)
-    return judge(Path(path), sidecar, environment_here(python))
-
-
-def is_bare(path: str | os.PathLike[str]) -> bool:
-    """Tell whether the artifact at *path* is there, and nothing was recorded at its save.
-
-    A sidecar that was inferred says nothing that the file does not tell.
-    """
-    sidecar = sidecar_path(Path(path))
-    if not os.path.exists(path):
-        return False
-    return not os.path.exists(sidecar) or read_manifest(sidecar).origin == "inferred"
+    return judge(describe(path, sidecar=sidecar), environment_here(python))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.manifest import CarriedFunction, Manifest
-
-Reach = tuple[str, ...]
+from capsule.manifest import CarriedFunction, Manifest, PlatformFacts
+from capsule.verdict.finding import Reach
 
 
 class Paths(Mapping[str, Reach]):
@@ -49,12 +49,13 @@ class Reaches:
         self._walk()
 
     def _walk(self) -> None:
-        waiting: list[tuple[str, str | None, Reach]] = [
-            (function.node, None, of_function(function))
+        waiting: deque[tuple[str, str | None, Reach]] = deque(
+            (function.node, None, reach_of(function))
             for function in self._manifest.functions
             if function.node is not None
-        ]
-        for name, before, step in waiting:  # grows while it is walked: breadth first
+        )
+        while waiting:  # breadth first, so that the first path found is the shortest
+            name, before, step = waiting.popleft()
             if name in self.of_node:
                 continue
             self.of_node.add(name, before, step)
@@ -79,13 +80,13 @@ def short(node: str) -> str:
     return "the lambda" if name == "<lambda>" else name
 
 
-def told(function: CarriedFunction) -> str:
-    """Return where a carried function sits, in a word."""
-    return of_function(function)[1]
+def layer_of(function: CarriedFunction) -> str:
+    """Return where an embedded function sits, in a word."""
+    return reach_of(function)[1]
 
 
-def of_function(function: CarriedFunction) -> Reach:
-    """Return the reach of a carried function: model → layer → role if it isn't the function."""
+def reach_of(function: CarriedFunction) -> Reach:
+    """Return the way from the model to an embedded function: its layer, and a role but its own."""
     parts = ["/".join(function.where)] if function.where else []
     if function.role not in ("function", "class"):
         parts.append(function.role)
@@ -100,23 +101,25 @@ def _label(node: str, attribute: str | None) -> str:
 
 def required(manifest: Manifest, roots: list[str]) -> dict[str, Reach]:
     """Return the distributions that *roots* need, themselves included, with their reach."""
-    installed = {d.name: d for d in manifest.distributions}
+    installed = {d.name: d for d in manifest.distributions or ()}
     environment = markers_of(manifest)
-    found: dict[str, Reach] = {}
-    waiting: list[tuple[str, tuple[str, ...], Reach]] = [(r, (), ("model", r)) for r in roots]
+    reaches: dict[str, Reach] = {}
+    waiting: deque[tuple[str, tuple[str, ...], Reach]] = deque(
+        (root, (), ("model", root)) for root in roots
+    )
     seen: set[tuple[str, tuple[str, ...]]] = set()
-    for name, extras, reach in waiting:
+    while waiting:
+        name, extras, reach = waiting.popleft()
         if (name, extras) in seen or name not in installed:
             continue
         seen.add((name, extras))
-        found.setdefault(name, reach)
+        reaches.setdefault(name, reach)
         for text in installed[name].requires:
             requirement = parsed_requirement(text)
-            wanted = any(_applies(requirement, {**environment, "extra": e}) for e in ("", *extras))
-            if wanted:
+            if any(_applies(requirement, {**environment, "extra": e}) for e in ("", *extras)):
                 needed = canonicalize_name(requirement.name)
                 waiting.append((needed, tuple(sorted(requirement.extras)), (*reach, needed)))
-    return found
+    return reaches
 
 
 def parsed_requirement(text: str) -> Requirement:
@@ -137,19 +140,20 @@ def _applies(requirement: Requirement, environment: dict[str, str]) -> bool:
 
 def markers_of(manifest: Manifest) -> dict[str, str]:
     """Return the PEP 508 markers of the environment that the manifest describes."""
-    python, platform = manifest.python, manifest.platform
+    python, platform = manifest.python, manifest.platform or PlatformFacts("", "")
+    version = python.version or f"{python.minor}.0"
     systems = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
     names = {"cpython": "CPython", "pypy": "PyPy"}
     return {
         "implementation_name": python.implementation,
-        "implementation_version": python.version,
+        "implementation_version": version,
         "os_name": "nt" if platform.system == "Windows" else "posix",
         "platform_machine": platform.machine,
         "platform_python_implementation": names.get(python.implementation, python.implementation),
         "platform_release": "",
         "platform_system": platform.system,
         "platform_version": "",
-        "python_full_version": python.version,
+        "python_full_version": version,
         "python_version": python.minor,
         "sys_platform": systems.get(platform.system, platform.system.lower()),
     }

@@ -74,8 +74,7 @@ def test_an_architecture_of_which_some_changed_is_read_or_refused(
     text = path.read_text()
     path.write_text(text[:at] + put + text[at + gone :], errors="surrogatepass")
     try:
-        form, size, sha256 = identify(path)
-        read = read_here(path, form=form, size=size, sha256=sha256)
+        read = read_here(path, identity=identify(path))
         json.dumps(read)
     except ArtifactError as error:
         assert str(path) in str(error)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capsule.artifact import open_artifact
-from capsule.artifact.embedded import carried_functions
+from capsule.artifact.embedded import stored_functions
 from capsule.errors import ArtifactError
 from capsule.guest.digest import carried_key
 
@@ -57,7 +57,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_function_is_found_in_every_shape_that_keras_writes(shape: str) -> None:
-    (found,) = carried_functions(model(layer("lambda_1", **SHAPES[shape])))
+    (found,) = stored_functions(model(layer("lambda_1", **SHAPES[shape])))
     assert found.where == ("lambda_1",)
     assert found.role == "function"
     assert (found.code is None) == shape.startswith("by name")
@@ -69,7 +69,7 @@ def test_functions_are_found_in_nested_models_wrappers_and_other_roles() -> None
         "class_name": "TimeDistributed",
         "config": {"name": "td", "layer": layer("wrapped", **SHAPES["Keras 2"])},
     }
-    found = {(f.where, f.role) for f in carried_functions(model(inner, wrapper))}
+    found = {(f.where, f.role) for f in stored_functions(model(inner, wrapper))}
     assert found == {
         (("in", "deep"), "function"),
         (("in", "deep"), "mask"),
@@ -142,7 +142,7 @@ def test_functions_too_deep_to_look_for_are_not_passed_over() -> None:
     for _ in range(150):
         config = model(config)
     with pytest.raises(ArtifactError, match="deep"):
-        carried_functions(config)
+        stored_functions(config)
 
 
 json_values = st.recursive(
@@ -161,7 +161,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_json_is_walked_without_an_exception(value: Any) -> None:
-    for found in carried_functions(value):
+    for found in stored_functions(value):
         assert found.key is None or found.key.startswith("sha256:")
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from capsule.artifact import open_artifact
 from capsule.consent.plan import make_plan
-from capsule.description.infer import inferred
+from capsule.description.describe import describe
 from capsule.errors import CapsuleError, RebuildError
 from capsule.inspection import inspect
-from capsule.inspection.inspecting import inspect_with_artifact
 from capsule.keras_compat.releases import release_of
 from capsule.keras_compat.translation import Untranslatable, mended, translated
 from capsule.rebuild.backends import Uv
@@ -63,10 +62,9 @@ def test_a_function_in_the_shape_of_a_class_needs_consent(
         "config": {"name": "lam", "function": hidden},
     }
     path = archive(tmp_path / "m.keras", model_of(layer))
-    inspection, artifact = inspect_with_artifact(path)
-    assert [one.name for one in inspection.functions] == [name]
-    plan = make_plan(artifact, inferred(inspection, artifact), safe_mode=True, trust=())
-    assert plan.consent.functions
+    description = describe(path)
+    assert [function.name for function in description.inspection.functions] == [name]
+    assert make_plan(description).consent.functions
 
 
 ODD: list[tuple[str, dict[str, Any]]] = [
@@ -151,8 +149,8 @@ def test_a_function_that_calls_itself_is_bound_to_itself(tmp_path: Path) -> None
     text = "def rec(x):\n    return x if x is None else rec(x)"
     code = next(one for one in compile(text, "a.py", "exec").co_consts if hasattr(one, "co_code"))
     path = architecture(tmp_path / "m.json", model_of(keras_2_lambda(code)))
-    inspection, artifact = inspect_with_artifact(path)
-    (node,) = [n for n in inferred(inspection, artifact).nodes.values() if n.qualname == "rec"]
+    nodes = describe(path).manifest.nodes.values()
+    (node,) = [node for node in nodes if node.qualname == "rec"]
     assert [(b.name, b.to is not None) for b in node.names] == [("rec", True)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capsule.artifact.embedded import carried_functions, foreign_classes
+from capsule.artifact.embedded import foreign_classes, stored_functions
 from capsule.consent.listing import reaches, shown
 from capsule.guest.restore import RestoreError, Restorer
 from tests.making import manifest_with
@@ -34,7 +34,7 @@ RUNS = {
 )
 def test_a_function_is_listed_wherever_it_hides(around: dict[str, Any]) -> None:
     config = {"class_name": "Sequential", "config": {"name": "s", **around}}
-    assert "pipepager" in [found.name for found in carried_functions(config)]
+    assert "pipepager" in [found.name for found in stored_functions(config)]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,18 @@ from capsule.bytecode.python_versions import who_wrote
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.errors import ArtifactError
 from capsule.inspection import inspect
-from capsule.inspection.prospects import prospects
-from tests.bare import architecture, archive, encoded, keras_2_lambda, keras_3_lambda, model_of
+from capsule.verdict import QUESTIONS
+from tests.bare import (
+    architecture,
+    archive,
+    dies,
+    encoded,
+    hoards,
+    keras_2_lambda,
+    keras_3_lambda,
+    model_of,
+)
+from tests.making import environment_with, verdict_of_file
 
 tf = scale = None
 # `lambda x: x / 127.5 - 1.0` as Keras 1 wrote it under Python 3.5.
@@ -124,8 +134,8 @@ def test_what_is_stored_by_name_is_told_with_the_name_to_give(tmp_path: Path) ->
     found = inspect(archive(tmp_path / "m.keras", model_of(layer)))
     (function,) = found.functions
     assert (function.kind, function.name, function.source) == ("by-name", "Custom>distance", None)
-    commands = [one.command for one in prospects(found) if one.way == "capsule.load"]
-    assert 'custom_objects={"distance": …}' in str(commands[0])
+    verdict = verdict_of_file(tmp_path / "m.keras", environment_with())
+    assert 'custom_objects={"distance": …}' in str(verdict.deciding("capsule")[0].remedy)
 
 
 def test_a_class_of_the_owners_is_told(tmp_path: Path) -> None:
@@ -149,7 +159,8 @@ def test_weights_alone_are_told_as_such(tmp_path: Path) -> None:
         file.create_group("dense")
     found = inspect(tmp_path / "w.h5")
     assert found.format == "weights-h5"
-    assert {one.answer for one in prospects(found)} == {"no"}
+    verdict = verdict_of_file(tmp_path / "w.h5", environment_with())
+    assert {verdict.answer(question) for question in QUESTIONS} == {"no"}
 
 
 def damaged_by_windows(code: bytes) -> bytes:
@@ -176,17 +187,17 @@ def test_what_is_no_code_is_refused_with_what_each_layout_stumbled_on() -> None:
 def test_a_process_that_reads_too_long_or_dies_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from capsule.artifact import limited_process as isolated
+    from capsule.artifact import limited_process
 
     path = architecture(tmp_path / "m.json", model_of())
-    monkeypatch.setattr(isolated, "SECONDS", 0.001)
+    monkeypatch.setattr(limited_process, "SECONDS", 0.001)
     with pytest.raises(ArtifactError, match="was not read within"):
         inspect(path)
     monkeypatch.undo()
     with pytest.raises(ArtifactError, match=r"ended the process that read it \(signal 6\)"):
-        isolated.in_child("tests.bare:dies", path, {})
+        limited_process.run_limited(dies, path, {})
     with pytest.raises(ArtifactError, match=r"ended the process that read it \(out of memory\)"):
-        isolated.in_child("tests.bare:hoards", path, {})
+        limited_process.run_limited(hoards, path, {})
 
 
 def test_a_code_object_in_base64_of_another_alphabet_is_left_alone(tmp_path: Path) -> None:

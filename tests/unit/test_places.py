@@ -9,10 +9,13 @@ import pytest
 from capsule.errors import RebuildError
 from capsule.manifest import PythonFacts
 from capsule.rebuild import pythons
+from capsule.rebuild.options import ReplayOptions
 from capsule.rebuild.python_discovery import installed_pythons
 from capsule.rebuild.pythons import FoundPython, find_python
 from capsule.rebuild.resolve import python_for
 from tests.making import manifest_with
+
+NEVER = ReplayOptions(download="never")
 
 
 def python(folder: Path) -> Path:
@@ -85,7 +88,7 @@ def test_another_minor_version_only_where_all_is_restored_from_source(
         pythons, "_found", lambda wanted, named: other if wanted.minor == "3.12" else None
     )
     whole = manifest_with()
-    assert python_for(whole, None, "never") == other
+    assert python_for(whole, NEVER) == other
     data = {
         "source": None,
         "reason": "lost",
@@ -99,4 +102,4 @@ def test_another_minor_version_only_where_all_is_restored_from_source(
     }
     coded = manifest_with(nodes={"__main__:<lambda>": data})
     with pytest.raises(RebuildError, match="was found"):
-        python_for(coded, None, "never")
+        python_for(coded, NEVER)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from capsule.artifact import Artifact
-from capsule.consent.plan import Plan, make_plan
+from capsule.consent.plan import Plan, Trust
 from capsule.errors import ConsentError
 from capsule.guest.digest import carried_key
 from capsule.manifest import Manifest
-from tests.making import manifest_json, manifest_with
+from tests.making import manifest_json, manifest_with, plan_of
 from tests.unit.test_artifact import CODE, KERAS3, layer, model
 
 KEY = carried_key(CODE, None, None)
@@ -60,7 +60,7 @@ def digest(plan: Plan) -> str:
 
 
 def test_without_consent_nothing_is_allowed_and_everything_listed() -> None:
-    plan = make_plan(artifact(), manifest())
+    plan = plan_of(artifact(), manifest())
     with pytest.raises(ConsentError) as caught:
         plan.consent.require("m.keras")
     message = str(caught.value)
@@ -69,11 +69,11 @@ def test_without_consent_nothing_is_allowed_and_everything_listed() -> None:
 
 
 def test_safe_mode_off_or_the_digest_itself_is_consent() -> None:
-    make_plan(artifact(), manifest(), safe_mode=False).consent.require("m")
-    trusted = digest(make_plan(artifact(), manifest()))
-    make_plan(artifact(), manifest(), trust=[trusted]).consent.require("m")
+    plan_of(artifact(), manifest(), Trust(safe_mode=False)).consent.require("m")
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan_of(artifact(), manifest(), Trust.of(True, [trusted])).consent.require("m")
     with pytest.raises(ConsentError):
-        make_plan(artifact(), manifest(), trust=["sha256:other"]).consent.require("m")
+        plan_of(artifact(), manifest(), Trust.of(True, ["sha256:other"])).consent.require("m")
 
 
 @pytest.mark.parametrize(
@@ -86,36 +86,36 @@ def test_safe_mode_off_or_the_digest_itself_is_consent() -> None:
     ids=["a changed helper", "a changed value", "a changed module"],
 )
 def test_trust_does_not_outlive_a_change_of_anything_reached(nodes: Any) -> None:
-    trusted = digest(make_plan(artifact(), manifest()))
+    trusted = digest(plan_of(artifact(), manifest()))
     with pytest.raises(ConsentError):
-        make_plan(artifact(), manifest(nodes), trust=[trusted]).consent.require("m")
+        plan_of(artifact(), manifest(nodes), Trust.of(True, [trusted])).consent.require("m")
 
 
 def test_trust_is_no_consent_where_there_is_nothing_to_trust() -> None:
     none = artifact({"class_name": "Dense", "config": {"name": "d"}})
-    assert not make_plan(none, manifest(), trust=["sha256:any"]).consent.given
+    assert not plan_of(none, manifest(), Trust.of(True, ["sha256:any"])).consent.given
 
 
 def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
     other = {"class_name": "Popen", "module": "subprocess", "config": {"name": "x"}}
     whole = artifact(layer("lambda", function=KERAS3), other)
-    trusted = digest(make_plan(artifact(), manifest()))
-    plan = make_plan(whole, manifest(), trust=[trusted])
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan = plan_of(whole, manifest(), Trust.of(True, [trusted]))
     assert not plan.consent.given
     with pytest.raises(ConsentError, match=r"subprocess\.Popen"):
         plan.consent.require("m.keras")
 
 
 def test_trust_never_allows_builds() -> None:
-    trusted = digest(make_plan(artifact(), manifest()))
-    assert not make_plan(artifact(), manifest(), trust=[trusted]).consent.builds
-    assert make_plan(artifact(), manifest(), safe_mode=False).consent.builds
+    trusted = digest(plan_of(artifact(), manifest()))
+    assert not plan_of(artifact(), manifest(), Trust.of(True, [trusted])).consent.builds
+    assert plan_of(artifact(), manifest(), Trust(safe_mode=False)).consent.builds
 
 
 def test_the_module_of_a_function_stored_by_name_is_part_of_its_digest() -> None:
     def named(module: str) -> str:
         stored = {"class_name": "function", "module": module, "config": "run"}
-        return digest(make_plan(artifact(layer("lambda", function=stored)), manifest()))
+        return digest(plan_of(artifact(layer("lambda", function=stored)), manifest()))
 
     assert named("mine") != named("subprocess")
 
@@ -127,7 +127,7 @@ def test_one_definition_met_twice_is_one_function() -> None:
     both = manifest_with(
         functions=[data, {**data, "where": ["second"], "node": "__main__:<lambda>#2"}], nodes=nodes
     )
-    plan = make_plan(
+    plan = plan_of(
         artifact(layer("lambda", function=KERAS3), layer("second", function=KERAS3)), both
     )
     assert {function["node"] for function in plan.functions} == {"__main__:<lambda>"}
@@ -135,20 +135,18 @@ def test_one_definition_met_twice_is_one_function() -> None:
 
 def test_where_a_function_stood_does_not_change_its_digest() -> None:
     moved = chain(helper={"file": "elsewhere.py", "line": 99})
-    assert digest(make_plan(artifact(), manifest())) == digest(
-        make_plan(artifact(), manifest(moved))
-    )
+    assert digest(plan_of(artifact(), manifest())) == digest(plan_of(artifact(), manifest(moved)))
 
 
 def test_a_function_that_the_sidecar_hides_is_listed_all_the_same() -> None:
     hidden = artifact(layer("lambda", function=KERAS3), layer("second", function=KERAS3))
-    trusted = digest(make_plan(artifact(), manifest()))
-    plan = make_plan(hidden, manifest(), trust=[trusted])
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan = plan_of(hidden, manifest(), Trust.of(True, [trusted]))
     assert len(plan.consent.functions) == 2
     assert not plan.consent.given
 
 
 def test_a_swapped_sidecar_defines_nothing() -> None:
-    plan = make_plan(artifact(), manifest(key="sha256:" + "0" * 64), safe_mode=False)
+    plan = plan_of(artifact(), manifest(key="sha256:" + "0" * 64), Trust(safe_mode=False))
     assert [function["node"] for function in plan.functions] == [None]
     assert plan.nodes == {}

@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from capsule.artifact import Artifact
+from capsule.consent.plan import make_plan
 from capsule.errors import InputError
-from capsule.rebuild.bare import Prepared
 from capsule.rebuild.bundling import is_bundle, unpacked
 from capsule.rebuild.cache import environment_key
-from capsule.rebuild.exporting import FORMS, exported
+from capsule.rebuild.exporting import FORMS, require_form
 from capsule.rebuild.locks import lock_path, read_hashes
 from capsule.rebuild.pins import Pins
 from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.resolve import Resolution
 from capsule.rebuild.sources import Sources, without_secret
-from tests.making import manifest_with
+from tests.making import described, manifest_with
 
 PYTHON = FoundPython(Path("python"), "3.11.7", True)
 PINS = Pins(("keras==3.15.1", "numpy==2.4.6"), {"keras": "3.15.1", "numpy": "2.4.6"})
 A, B = "a" * 64, "b" * 64
 
 
-def ready(name: str = 'my "model".keras') -> Prepared:
-    artifact = Artifact(Path(name), "keras-zip", 3, A, {}, None, "3.15.1", None)
-    return Prepared(artifact, manifest_with(), None, PYTHON, PINS)  # type: ignore[arg-type]
+def ready(name: str = 'my "model".keras') -> Resolution:
+    description = described(manifest_with(), path=name)
+    return Resolution(description, make_plan(description), PYTHON, PINS)
 
 
 def locked(path: Path, **versions: str) -> Path:
@@ -127,7 +127,7 @@ def test_a_conda_environment_pins_python_and_the_rest_by_pip() -> None:
 
 def test_an_unknown_form_is_one_sentence() -> None:
     with pytest.raises(InputError, match="requirements, pylock, dockerfile, conda, cyclonedx"):
-        exported("model.keras", "poetry")
+        require_form("poetry")
 
 
 def test_passwords_of_an_index_are_kept_nowhere() -> None:

@@ -50,6 +50,40 @@ def test_what_is_written_is_read_again_the_same(tmp_path: Path) -> None:
     jsonschema.validate(json.loads(path.read_text()), SCHEMA)
 
 
+UNKNOWN = (
+    "python.version",
+    "python.magic",
+    "platform",
+    "keras.backend",
+    "environment_variables",
+    "distributions",
+)
+
+
+def test_an_inferred_manifest_may_hold_ranges_and_unknowns(tmp_path: Path) -> None:
+    data = manifest_json()
+    data["origin"] = "inferred"
+    data["python"] |= {"version": None, "magic": None, "versions": ["3.6", "3.7"]}
+    data["keras"]["backend"] = None
+    data |= {"platform": None, "environment_variables": None, "distributions": None}
+    manifest = manifest_from_json(data)
+    assert (manifest.python.versions, manifest.python.minor) == (("3.6", "3.7"), "3.7")
+    write_manifest(manifest, tmp_path / "sidecar")
+    assert read_manifest(tmp_path / "sidecar") == manifest
+    jsonschema.validate(json.loads((tmp_path / "sidecar").read_text()), SCHEMA)
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_a_recorded_manifest_knows_its_facts(path: str) -> None:
+    assert path.split(".")[0] in str(refused(changed(path, None)))
+
+
+def test_a_python_without_a_version_needs_a_range() -> None:
+    data = changed("python.version", None)
+    data["origin"] = "inferred"
+    assert "python" in str(refused(data))
+
+
 def test_the_sidecar_lies_beside_its_artifact() -> None:
     assert sidecar_path("folder/model.h5") == Path("folder/model.h5.capsule.json")
 

@@ -1,4 +1,4 @@
-"""The rules for distributions that are gone, or there in another version."""
+"""The rules for distributions that are gone, there in another version, or not known."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from packaging.version import Version
 
 from capsule.environment.frameworks import NUMERIC, provider, same_provider
 from capsule.keras_compat.facts import removed_from_numpy
-from capsule.verdict.case import Case
-from capsule.verdict.finding import QUESTIONS, Finding
+from capsule.verdict.case import Case, CaseRule, Subject, SubjectRule
+from capsule.verdict.codes import distributions as codes
+from capsule.verdict.finding import QUESTIONS, Finding, Reach
 
 
 def reached_distributions(case: Case) -> Iterator[Finding]:
@@ -18,67 +19,53 @@ def reached_distributions(case: Case) -> Iterator[Finding]:
         saved = case.manifest.distribution(name)
         if saved is None or name in case.core:
             continue
-        found = provider(case.environment.distributions, same_provider(name))
-        if found is None:
-            yield Finding(
-                "distribution-missing",
-                "fatal",
-                name,
-                f"{name} {saved.version} is not installed",
-                expected=saved.version,
-                found=None,
-                reach=reach,
-                remedy=f"install {name}=={saved.version}, or replay the model",
-                decides=QUESTIONS,
-            )
-        elif Version(found[1]) != Version(saved.version):
-            yield _moved(case, name, saved.version, found[1], reach)
+        installed = provider(case.environment.distributions, same_provider(name))
+        if installed is None:
+            yield codes.DISTRIBUTION_MISSING(name, reach, expected=saved.version)
+        elif Version(installed.version) != Version(saved.version):
+            yield _moved(case, name, saved.version, installed.version, reach)
 
 
-def _moved(case: Case, name: str, saved: str, found: str, reach: tuple[str, ...]) -> Finding:
-    gone = []
-    if name == "numpy":
-        gone = sorted(
-            {
-                attribute
-                for node in case.reaches.functions()
-                for binding in case.manifest.nodes[node].names
-                if binding.to == "numpy"
-                for attribute in binding.taken
-                if removed_from_numpy(attribute, found)
-            }
-        )
+def _moved(case: Case, name: str, saved: str, version: str, reach: Reach) -> Finding:
+    gone = sorted(_removed(case, version)) if name == "numpy" else []
     if gone:
-        return Finding(
-            "api-removed",
-            "fatal",
-            name,
-            f"numpy.{gone[0]} is gone in numpy {found}",
-            expected=saved,
-            found=found,
-            reach=(*reach, f"numpy.{gone[0]}"),
-            remedy=f"install numpy=={saved}, or replay the model",
-            decides=QUESTIONS,
-        )
+        api = f"numpy.{gone[0]}"
+        return codes.API_REMOVED(name, (*reach, api), expected=saved, found=version, api=api)
     nodes = case.manifest.nodes
     # What a function imports from it by name has to be there for the function to be rebuilt.
     imported = any(
         binding.attribute and nodes[binding.to].distribution == name
-        for node in case.reaches.functions()
-        for binding in nodes[node].names
+        for function in case.reaches.functions()
+        for binding in nodes[function].names
         if binding.to is not None
     )
-    return Finding(
-        "distribution-version",
-        "warning",
-        name,
-        f"{name} {saved} → {found}",
-        expected=saved,
-        found=found,
-        reach=reach,
-        remedy="check it: capsule replay MODEL --unsafe --check",
-        decides=QUESTIONS if imported else ("keras", "same"),
-    )
+    code = codes.DISTRIBUTION_VERSION
+    code = code.deciding(*QUESTIONS) if imported else code
+    return code(name, reach, expected=saved, found=version)
+
+
+def _removed(case: Case, version: str) -> set[str]:
+    """Return what the model's functions take of numpy and *version* no longer has."""
+    return {
+        attribute
+        for function in case.reaches.functions()
+        for binding in case.manifest.nodes[function].names
+        if binding.to == "numpy"
+        for attribute in binding.taken
+        if removed_from_numpy(attribute, version)
+    }
+
+
+def unknown_distributions(subject: Subject) -> Iterator[Finding]:
+    """Modules that are somebody's distribution, and nobody knows whose.
+
+    Of a file without a sidecar that is so of every module; what saved it has a rule of its own.
+    """
+    for name in subject.reaches.of_node if not subject.inferred else ():
+        node = subject.manifest.nodes[name]
+        unknown = node.origin == "distribution" and node.distribution is None
+        if node.kind == "module" and unknown:
+            yield codes.DISTRIBUTION_UNKNOWN(name, subject.reaches.of_node[name])
 
 
 def framework_distributions(case: Case) -> Iterator[Finding]:
@@ -90,43 +77,31 @@ def framework_distributions(case: Case) -> Iterator[Finding]:
         found = case.environment.distributions.get(name)
         if saved is None or (found and Version(found) == Version(saved.version)):
             continue
+        # Other versions of the framework may need others: only numbers are missed for sure.
+        numeric = name in NUMERIC
         if found is None:
-            # Other versions of the framework may need others: only numbers are missed for sure.
-            yield Finding(
-                "distribution-missing",
-                "warning" if name in NUMERIC else "note",
-                name,
-                f"{name} {saved.version} is not installed",
-                expected=saved.version,
-                found=None,
-                reach=reach,
-                decides=QUESTIONS if name in NUMERIC else (),
-            )
+            code = codes.DISTRIBUTION_MISSING.with_severity("warning" if numeric else "note")
+            code = code.deciding(*(QUESTIONS if numeric else ()))
         else:
-            numeric = name in NUMERIC
-            yield Finding(
-                "distribution-version",
-                "warning" if numeric else "note",
-                name,
-                f"{name} {saved.version} → {found}",
-                expected=saved.version,
-                found=found,
-                reach=reach,
-                decides=("keras", "same") if numeric else (),
-            )
+            code = codes.DISTRIBUTION_VERSION.with_severity("warning" if numeric else "note")
+            code = code if numeric else code.deciding()
+        yield code(name, reach, expected=saved.version, found=found)
 
 
 def other_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that nothing of the model reaches: noise, told as such."""
-    known = {*case.core, *case.framework, *case.reaches.of_distribution}
-    for saved in case.manifest.distributions:
+    """Distributions that nothing of the model reaches: noise, reported as such."""
+    reached = {*case.core, *case.framework, *case.reaches.of_distribution}
+    for saved in case.manifest.distributions or ():
         found = case.environment.distributions.get(saved.name)
-        if saved.name not in known and found != saved.version:
-            yield Finding(
-                "unreached",
-                "note",
-                saved.name,
-                f"{saved.name} {saved.version} → {found or 'not installed'}",
-                expected=saved.version,
-                found=found,
-            )
+        if saved.name not in reached and found != saved.version:
+            after = found or "not installed"
+            yield codes.UNREACHED(saved.name, expected=saved.version, found=found, after=after)
+
+
+OF_SUBJECT: tuple[SubjectRule, ...] = (unknown_distributions,)
+OF_SERVED: tuple[CaseRule, ...] = (other_distributions,)
+OF_CASE: tuple[CaseRule, ...] = (
+    reached_distributions,
+    framework_distributions,
+    other_distributions,
+)

@@ -1,4 +1,4 @@
-"""The rules that hold a manifest against an environment."""
+"""The rules that hold Python, Keras, its backend and its settings against an environment."""
 
 from __future__ import annotations
 
@@ -8,116 +8,106 @@ from packaging.version import Version
 
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.keras_compat.facts import is_keras3, keras_generation, same_family
-from capsule.verdict.case import Case, Rule
-from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.reach import Reach
-from capsule.verdict.rules.distributions import (
-    framework_distributions,
-    other_distributions,
-    reached_distributions,
-)
+from capsule.manifest import KerasFacts, PythonFacts
+from capsule.verdict.case import Case, CaseRule
+from capsule.verdict.codes import environment as codes
+from capsule.verdict.finding import QUESTIONS, Finding, Reach
+from capsule.verdict.reach import layer_of, reach_of, short
 
-
-def of_environment(case: Case) -> list[Finding]:
-    """Return every finding of *case*."""
-    served = case.manifest.artifact.format == "saved-model"
-    return [finding for rule in (SERVED if served else RULES) for finding in rule(case)]
+_BACKENDS_OF_KERAS_3 = ("tensorflow", "jax", "torch")
+_DEFAULT_SETTINGS = {
+    "floatx": "float32",
+    "epsilon": 1e-07,
+    "image_data_format": "channels_last",
+    "backend": "tensorflow",
+}
 
 
 def served(case: Case) -> Iterator[Finding]:
     """A SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
     name = case.manifest.artifact.name
-    found = backend_provider(case.environment.distributions, "tensorflow")
-    if found is None:
-        yield Finding(
-            "backend-missing",
-            "fatal",
-            "tensorflow",
-            "tensorflow is not installed",
-            expected="tensorflow",
-            found=None,
-            reach=("model", "tensorflow"),
-            remedy="install tensorflow, or replay the model",
-            decides=QUESTIONS,
+    backend = backend_provider(case.environment.distributions, "tensorflow")
+    if backend is None:
+        yield codes.BACKEND_MISSING(
+            "tensorflow", ("model", "tensorflow"), expected="tensorflow", distribution="tensorflow"
         )
         return
     keras = keras_provider(case.environment.distributions, "keras")
-    third = keras is not None and Version(keras[1]).major >= 3
-    exported = is_keras3(case.manifest.keras)
-    refused = third or exported
-    yield Finding(
-        "served",
-        "fatal" if refused else "warning",
-        name,
-        "it is a SavedModel: its functions are in the graph, "
-        + (
-            "and load_model reads no such folder"
-            if refused
-            else "and Keras 2 makes a model of it only in part"
-        ),
-        found=" ".join(keras) if keras else None,
-        reach=("model", "keras"),
-        remedy="capsule.load serves its graph",
-        decides=("keras",),
-    )
+    third = keras is not None and Version(keras.version).major >= 3
+    refused = third or is_keras3(case.manifest.keras)
+    code = codes.SERVED if refused else codes.SERVED_PARTLY
+    yield code(name, ("model", "keras"), found=str(keras) if keras else None)
     saved = case.manifest.keras.backend_version if case.manifest.keras else None
-    if saved is None or Version(found[1]) != Version(saved):
-        yield Finding(
-            "backend-version",
-            "warning",
+    if saved is None or Version(backend.version) != Version(saved):
+        yield codes.BACKEND_VERSION.deciding("same")(
             "tensorflow",
-            f"tensorflow {saved} → {found[1]}",
+            ("model", "tensorflow"),
             expected=saved,
-            found=" ".join(found),
-            reach=("model", "tensorflow"),
-            remedy="check it: capsule replay MODEL --unsafe --check",
-            decides=("same",),
+            found=str(backend),
+            before=saved or "of an unknown version",
+            after=backend.version,
         )
 
 
 def bytecode(case: Case) -> Iterator[Finding]:
     """Bytecode of another Python: it raises, or worse, it runs."""
     saved, here = case.manifest.python, case.environment.python
-    if saved.magic == here.magic and saved.implementation == here.implementation:
+    if not _may_differ(saved, here):
         return
-    related = saved.implementation == here.implementation and same_family(saved.minor, here.minor)
+    expected, found = f"Python {_span(saved)}", f"Python {here.minor}"
+    code = codes.BYTECODE_RELATED if _is_related(saved, here) else codes.BYTECODE
     for function in case.manifest.functions:
-        if function.key is None:
-            continue
-        layer = "/".join(function.where)
-        if related:
-            told = f"{layer} is bytecode of Python {saved.minor}: {here.minor} reads it and runs"
-            told += " wrong instructions, which may crash"
-        else:
-            told = (
-                f'{layer} is bytecode of Python {saved.minor}: raises at load ("bad marshal data")'
+        if function.key is not None:
+            yield code(
+                function.name,
+                reach_of(function),
+                expected=expected,
+                found=found,
+                layer=layer_of(function),
             )
-        yield Finding(
-            "bytecode",
-            "warning" if related else "fatal",
-            function.name,
-            told,
-            expected=f"Python {saved.minor}",
-            found=f"Python {here.minor}",
-            reach=("model", layer),
-            remedy=f"load it with capsule.load, or under Python {saved.minor}",
-            decides=("keras",),
-        )
+
+
+def code_only(case: Case) -> Iterator[Finding]:
+    """Definitions of which only bytecode is left, which runs under its own Python alone."""
+    saved, here = case.manifest.python, case.environment.python
+    if not _may_differ(saved, here):
+        return
+    maybe = here.minor in saved.versions
+    code = codes.CODE_ONLY.with_severity("warning") if maybe else codes.CODE_ONLY
     for name in case.reaches.functions():
         node = case.manifest.nodes[name]
         if node.source is None and node.code is not None:
-            short = name.partition(":")[2]
-            yield Finding(
-                "code-only",
-                "fatal",
-                short,
-                f"{short} exists only as bytecode of Python {saved.minor}",
-                expected=f"Python {saved.minor}",
+            reason = f" ({node.reason})" if case.inferred and node.reason else ""
+            yield code(
+                short(name),
+                case.reaches.of_node[name],
+                expected=f"Python {_span(saved)}",
                 found=f"Python {here.minor}",
-                reach=case.reaches.of_node[name],
-                remedy="replay it: capsule replay MODEL --unsafe",
-                decides=("capsule",),
+                reason=reason,
             )
+
+
+def _may_differ(saved: PythonFacts, here: PythonFacts) -> bool:
+    """Tell whether the bytecode may be another Python's than the one here."""
+    if saved.implementation != here.implementation:
+        return True
+    if saved.version is None:
+        return saved.versions != (here.minor,)
+    return saved.magic != here.magic
+
+
+def _is_related(saved: PythonFacts, here: PythonFacts) -> bool:
+    """Tell whether bytecode of *saved* may parse here, and then run as something else."""
+    if saved.implementation != here.implementation:
+        return False
+    return any(same_family(minor, here.minor) for minor in saved.versions or (saved.minor,))
+
+
+def _span(python: PythonFacts) -> str:
+    """Return the minor versions that a Python may be, as a person says them."""
+    if len(python.versions) > 1:
+        return f"{python.versions[0]} to {python.versions[-1]}"
+    return python.minor
 
 
 def python(case: Case) -> Iterator[Finding]:
@@ -125,158 +115,137 @@ def python(case: Case) -> Iterator[Finding]:
     saved, here = case.manifest.python, case.environment.python
     if (saved.implementation, saved.version) == (here.implementation, here.version):
         return
-    one, other = f"{saved.implementation} {saved.version}", f"{here.implementation} {here.version}"
-    yield Finding("python", "note", "python", f"Python {one} → {other}", expected=one, found=other)
+    expected = f"{saved.implementation} {saved.version or _span(saved)}"
+    yield codes.PYTHON("python", expected=expected, found=f"{here.implementation} {here.version}")
 
 
 def platform(case: Case) -> Iterator[Finding]:
     """Another system or machine, where the numbers may come out otherwise."""
     saved, here = case.manifest.platform, case.environment.platform
-    one, other = f"{saved.system} {saved.machine}", f"{here.system} {here.machine}"
-    if one != other:
-        yield Finding(
-            "platform",
-            "warning",
-            "platform",
-            f"platform {one} → {other}",
-            expected=one,
-            found=other,
-            remedy="check the outputs with capsule replay --check",
-            decides=("same",),
-        )
+    if saved is None or here is None:
+        return
+    machine, other = f"{saved.system} {saved.machine}", f"{here.system} {here.machine}"
+    if machine != other:
+        yield codes.PLATFORM("platform", expected=machine, found=other)
     elif saved.libc != here.libc:
-        one, other = " ".join(saved.libc), " ".join(here.libc)
-        yield Finding(
-            "libc", "note", "libc", f"C library {one} → {other}", expected=one, found=other
-        )
+        yield codes.LIBC("libc", expected=" ".join(saved.libc), found=" ".join(here.libc))
 
 
 def keras(case: Case) -> Iterator[Finding]:
     """No Keras, another generation of it, or another version."""
     saved = case.manifest.keras
-    if saved is None:
-        yield Finding(
-            "keras-unknown",
-            "warning",
-            "keras",
-            "which Keras saved it is not known",
-            decides=QUESTIONS,
-        )
-        return
-    expected = f"{saved.distribution or saved.module} {saved.version}"
     if case.keras is None:
-        yield Finding(
-            "keras-missing",
-            "fatal",
-            saved.module,
-            f"{saved.module} is not installed",
-            expected=expected,
-            found=None,
-            reach=("model", saved.module),
-            remedy=f"install {saved.distribution or saved.module}, or replay the model",
-            decides=QUESTIONS,
+        module = saved.module if saved else "keras"
+        distribution = (saved and saved.distribution) or module
+        yield codes.KERAS_MISSING(
+            module,
+            ("model", module),
+            expected=_requirement(saved) if saved else "keras",
+            distribution=distribution,
         )
         return
+    if saved is None:
+        yield codes.KERAS_UNKNOWN("keras")
+        return
+    if saved.module == case.keras.module == "tensorflow.keras":
+        return  # TensorFlow's own rule speaks for it
     module, distribution, version = case.keras
     form = case.manifest.artifact.format
-    told = f"Keras {saved.version} → {version}"
-    remedy = "replay it: capsule replay MODEL --unsafe"
-    if saved.module == "tensorflow.keras":
-        return  # TensorFlow's own rule speaks for it
-    if keras_generation(saved.module, saved.version, form) != keras_generation(
-        module, version, form
-    ):
-        # A newer Keras reads some of the older ones' .h5, and none of their archives.
-        partly = Version(version) > Version(saved.version) and form == "keras-h5"
-        told += ": it reads such files in part" if partly else ": it does not read such files"
-        yield Finding(
-            "keras-generation",
-            "warning" if partly else "fatal",
-            "keras",
-            told,
-            expected=expected,
-            found=f"{distribution} {version}",
-            reach=("model", distribution),
-            remedy=remedy,
-            decides=QUESTIONS,
-        )
-    elif (module, Version(version)) != (saved.module, Version(saved.version)):
-        yield Finding(
-            "keras-version",
-            "warning",
-            "keras",
-            told,
-            expected=expected,
-            found=f"{distribution} {version}",
-            reach=("model", distribution),
-            remedy="check it: capsule replay MODEL --unsafe --check",
-            decides=QUESTIONS,
-        )
+    saved_generation = keras_generation(saved.module, saved.version, form)
+    if saved_generation != keras_generation(module, version, form):
+        # A newer Keras reads some of the older ones' files, and none of their archives.
+        partly = _is_newer(version, saved.version) and form != "keras-zip"
+        code = codes.KERAS_GENERATION_PARTLY if partly else codes.KERAS_GENERATION
+    elif module != saved.module or Version(version) != Version(saved.version):
+        code = codes.KERAS_VERSION
+    else:
+        return
+    yield code(
+        "keras",
+        ("model", distribution),
+        expected=_requirement(saved),
+        found=f"{distribution} {version}",
+        before=saved.version,
+        after=version,
+    )
+
+
+def _requirement(saved: KerasFacts) -> str:
+    return f"{saved.distribution or saved.module} {saved.version}"
+
+
+def _is_newer(version: str, saved: str) -> bool:
+    return Version(version) > Version(saved)
 
 
 def backend(case: Case) -> Iterator[Finding]:
-    """No backend, or another version of it."""
+    """No backend, another one, or another version of it."""
     saved = case.manifest.keras
     if saved is None:
         return
-    found = backend_provider(case.environment.distributions, saved.backend)
-    name = saved.backend_distribution or saved.backend
-    expected = f"{name} {saved.backend_version or ''}".strip()
-    other = _another_backend(case)
-    if found is None and other is not None:
-        reached = _reaching(case, name)
-        yield Finding(
-            "backend-other",
-            "fatal" if reached else "warning",
+    if saved.backend is None:
+        yield from _unknown_backend(case, saved)
+        return
+    installed = backend_provider(case.environment.distributions, saved.backend)
+    if installed is None:
+        yield _without_backend(case, saved, saved.backend)
+        return
+    reach = ("model", saved.module, saved.backend)
+    if saved.backend_version is None:
+        yield codes.BACKEND_UNKNOWN(saved.backend, reach, found=str(installed))
+    elif Version(installed.version) != Version(saved.backend_version):
+        yield codes.BACKEND_VERSION(
             saved.backend,
-            f"{saved.backend} is not installed, {other} is",
-            expected=expected,
-            found=other,
-            reach=reached or ("model", saved.module, saved.backend),
-            remedy="replay it: capsule replay MODEL --unsafe",
-            decides=QUESTIONS if reached else ("keras", "same"),
-        )
-    elif found is None:
-        yield Finding(
-            "backend-missing",
-            "fatal",
-            saved.backend,
-            f"{saved.backend} is not installed",
-            expected=expected,
-            found=None,
-            reach=("model", saved.module, saved.backend),
-            remedy=f"install {name}, or replay the model",
-            decides=QUESTIONS,
-        )
-    elif saved.backend_version and Version(found[1]) != Version(saved.backend_version):
-        yield Finding(
-            "backend-version",
-            "warning",
-            saved.backend,
-            f"{saved.backend} {saved.backend_version} → {found[1]}",
-            expected=expected,
-            found=" ".join(found),
-            reach=("model", saved.module, saved.backend),
-            remedy="check it: capsule replay MODEL --unsafe --check",
-            decides=QUESTIONS,
+            reach,
+            expected=f"{saved.backend_distribution or saved.backend} {saved.backend_version}",
+            found=str(installed),
+            before=saved.backend_version,
+            after=installed.version,
         )
 
 
-def _another_backend(case: Case) -> str | None:
+def _unknown_backend(case: Case, saved: KerasFacts) -> Iterator[Finding]:
+    """Give what can be said where the file does not say which backend it was saved with."""
+    installed = case.environment.distributions
+    there = [b for b in _BACKENDS_OF_KERAS_3 if backend_provider(installed, b)]
+    used = [b for b in _BACKENDS_OF_KERAS_3 if b in case.reaches.of_node and b not in there]
+    for name in used or ([] if there else ["tensorflow"]):
+        reach = case.reaches.of_node[name] if used else ("model", saved.module, name)
+        yield codes.BACKEND_MISSING(name, reach, expected=name, distribution=name)
+    if there and not used:
+        yield codes.BACKEND_UNKNOWN("the backend", ("model", saved.module), found=there[0])
+
+
+def _without_backend(case: Case, saved: KerasFacts, name: str) -> Finding:
+    """Return the finding for a backend that is not installed: another one may serve."""
+    distribution = saved.backend_distribution or name
+    expected = f"{distribution} {saved.backend_version or ''}".strip()
+    reach = ("model", saved.module, name)
+    other = _other_backend(case)
+    if other is None:
+        return codes.BACKEND_MISSING(name, reach, expected=expected, distribution=distribution)
+    used = _reach_of_backend(case, distribution)
+    code = codes.BACKEND_OTHER
+    code = code.with_severity("fatal").deciding(*QUESTIONS) if used else code
+    return code(name, used or reach, expected=expected, found=other)
+
+
+def _other_backend(case: Case) -> str | None:
     """Return a backend that the Keras 3 here would find, None if there is none."""
-    if case.keras is None or Version(case.keras[2]).major < 3:
+    if case.keras is None or not case.keras.third:
         return None
-    known = ("tensorflow", "jax", "torch")
-    return next((b for b in known if backend_provider(case.environment.distributions, b)), None)
+    installed = case.environment.distributions
+    return next((b for b in _BACKENDS_OF_KERAS_3 if backend_provider(installed, b)), None)
 
 
-def _reaching(case: Case, distribution: str) -> Reach:
+def _reach_of_backend(case: Case, distribution: str) -> Reach:
     """Return how a function reaches more of the backend than its Keras, () if none does."""
     nodes = case.manifest.nodes
     for name in case.reaches.functions():
         for binding in nodes[name].names:
-            held = binding.to is not None and nodes[binding.to].distribution == distribution
-            if held and (binding.attribute or "").split(".")[0] != "keras":
+            if binding.to is None or (binding.attribute or "").split(".")[0] == "keras":
+                continue
+            if distribution in (nodes[binding.to].distribution, binding.to):
                 return (*case.reaches.of_node[name], binding.name)
     return ()
 
@@ -284,70 +253,48 @@ def _reaching(case: Case, distribution: str) -> Reach:
 def settings(case: Case) -> Iterator[Finding]:
     """What keras.json, the environment or the code sets against what was in effect at save."""
     saved, keras = case.manifest.settings, case.manifest.keras
-    told = (
-        {}
-        if saved is None
-        else {
-            "floatx": saved.floatx,
-            "epsilon": saved.epsilon,
-            "image_data_format": saved.image_data_format,
+    expected: dict[str, object] = {}
+    if saved is not None:
+        expected = {
+            name: getattr(saved, name) for name in ("floatx", "epsilon", "image_data_format")
         }
-    )
-    default = {
-        "floatx": "float32",
-        "epsilon": 1e-07,
-        "image_data_format": "channels_last",
-        "backend": "tensorflow",
-    }
-    if keras is not None and keras.module == "keras" and Version(keras.version).major >= 3:
-        told["backend"] = keras.backend
-    for name, expected in told.items():
-        found = case.environment.settings.get(name, default[name])
-        if found != expected:
-            yield Finding(
-                "settings",
-                "warning",
-                name,
-                f"{name} {expected} → {found}",
-                expected=str(expected),
-                found=str(found),
-                reach=("model", "keras", name),
-                remedy=f"set {name} before loading (keras.json, or KERAS_BACKEND)",
-                decides=("keras", "same"),
+    if keras is not None and keras.backend is not None and is_keras3(keras):
+        expected["backend"] = keras.backend
+    for name, value in expected.items():
+        found = case.environment.settings.get(name, _DEFAULT_SETTINGS[name])
+        if found != value:
+            yield codes.SETTINGS(
+                name, ("model", "keras", name), expected=str(value), found=str(found)
             )
 
 
 def variables(case: Case) -> Iterator[Finding]:
     """Environment variables that change what Keras computes."""
-    if case.environment.kind not in ("live", "interpreter"):
-        return
     saved = case.manifest.environment_variables
+    if saved is None or case.environment.kind not in ("live", "interpreter"):
+        return
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
         expected, found = saved.get(name), case.environment.variables.get(name)
         if expected != found:
-            yield Finding(
-                "variable",
-                "warning",
+            yield codes.VARIABLE(
                 name,
-                f"{name} {expected or 'unset'} → {found or 'unset'}",
+                ("model", "keras", name),
                 expected=expected,
                 found=found,
-                reach=("model", "keras", name),
-                remedy=f"export {name}={expected}" if expected else f"unset {name}",
-                decides=("keras", "same"),
+                before=expected or "unset",
+                after=found or "unset",
+                command=f"export {name}={expected}" if expected else f"unset {name}",
             )
 
 
-RULES: tuple[Rule, ...] = (
+OF_CASE: tuple[CaseRule, ...] = (
     bytecode,
+    code_only,
     python,
     platform,
     keras,
     backend,
     settings,
     variables,
-    reached_distributions,
-    framework_distributions,
-    other_distributions,
 )
-SERVED: tuple[Rule, ...] = (python, platform, served, other_distributions)
+OF_SERVED: tuple[CaseRule, ...] = (python, platform, served)

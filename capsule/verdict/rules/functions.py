@@ -1,262 +1,168 @@
-"""What a manifest alone tells of the model: the rules that save-time warnings and verdicts share.
-
-One finding, one rule. Each rule is a generator over a manifest and its reaches.
-"""
+"""The rules for what a function of the model uses, and whether it can be brought back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from capsule.description.custom import supplied
 from capsule.guest import values
-from capsule.manifest import Manifest, holds_value
-from capsule.verdict.finding import QUESTIONS, Finding
-from capsule.verdict.reach import Reach, Reaches, of_function, short, told
-from capsule.verdict.rules import serialization
-
-Rule = Callable[[Manifest, Reaches], Iterator[Finding]]
-
-
-def findings_at_save(manifest: Manifest) -> tuple[Finding, ...]:
-    """Return what a person should be told at save: what will bite later."""
-    found = of_manifest(manifest, Reaches(manifest))
-    # Names that Keras loses are why capsule is there: no one need hear it at each save.
-    return tuple(f for f in found if f.code not in ("name-lost", "safe-mode"))
+from capsule.keras_compat.facts import is_name_of_keras
+from capsule.manifest import CarriedFunction, Node, holds_value
+from capsule.verdict.case import Subject, SubjectRule
+from capsule.verdict.codes import functions as codes
+from capsule.verdict.finding import Finding, Reach
+from capsule.verdict.reach import layer_of, reach_of, short
 
 
-def of_manifest(manifest: Manifest, reaches: Reaches) -> list[Finding]:
-    """Return every finding that needs no environment to compare with."""
-    if manifest.artifact.format == "saved-model":
-        return list(described(manifest, reaches))  # nothing of it is Python any more
-    return [finding for rule in RULES for finding in rule(manifest, reaches)]
-
-
-def described(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """A sidecar made for a file that existed: nobody saw the model saved."""
-    if manifest.origin == "file":
-        yield Finding(
-            "described",
-            "warning",
-            manifest.artifact.name,
-            "the sidecar describes the environment at hand, not the one that saved the model",
-            reach=("model",),
-            remedy="save the model under capsule's hook",
-            decides=QUESTIONS,
-        )
-
-
-def unbuilt(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def unbuilt(subject: Subject) -> Iterator[Finding]:
     """Layers that were never built: their weights are not in the file."""
+    manifest, reaches = subject.manifest, subject.reaches
     layers = manifest.model.unbuilt if manifest.model else ()
     if not layers:
         return
-    message = f"{', '.join(layers)} was never built: the file holds none of its weights"
     reach: Reach = ("model", layers[0])
-    remedy = "call the model on data so that it builds, save again"
-    for name, used in _numpy_calls(manifest, reaches):
+    why, how = "", "call the model on data so that it builds"
+    call = next(_numpy_calls(subject), None)
+    if call is not None:
         # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
-        message += f"; {short(name)} calls numpy.{used}, which takes no symbolic tensor"
-        reach = (*reaches.of_node[name], f"numpy.{used}")
-        remedy = f"use keras.ops.{used} or tf.{used} in {short(name)}, build the model, save again"
-        break
-    yield Finding(
-        "unbuilt",
-        "fatal",
-        ", ".join(layers),
-        message,
-        expected="built",
-        found="not built",
-        reach=reach,
-        remedy=remedy,
-        decides=QUESTIONS,
-    )
+        name, api = call
+        why = f"; {short(name)} calls numpy.{api}, which takes no symbolic tensor"
+        reach = (*reaches.of_node[name], f"numpy.{api}")
+        how = f"use keras.ops.{api} or tf.{api} in {short(name)}, build the model"
+    named = ", ".join(layers)
+    yield codes.UNBUILT(named, reach, expected="built", found="not built", why=why, how=how)
 
 
-def _numpy_calls(manifest: Manifest, reaches: Reaches) -> Iterator[tuple[str, str]]:
+def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
     """Give the functions that take more than constants of numpy, and what they take."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
+    for name in subject.reaches.functions():
+        for binding in subject.manifest.nodes[name].names:
             used = [a for a in binding.taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
             if binding.to == "numpy" and used:
                 yield name, used[0]
 
 
-def name_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Names that a function uses and nobody defined at save."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
-            if binding.missing and binding.how in ("global", "closure"):
-                yield Finding(
-                    "name-missing",
-                    "warning",
-                    binding.name,
-                    f"{short(name)} uses {binding.name}, which nobody defined at save",
-                    reach=(*reaches.of_node[name], binding.name),
-                    remedy=f"define {binding.name}, or pass it as an argument",
-                    decides=("same",),
-                )
+def name_missing(subject: Subject) -> Iterator[Finding]:
+    """Names that a function uses and that nothing defines."""
+    for name in subject.reaches.functions():
+        for binding in subject.manifest.nodes[name].names:
+            if not binding.missing or binding.name in subject.custom.bind:
+                continue
+            reach = (*subject.reaches.of_node[name], binding.name)
+            if binding.how in ("body", "base"):
+                yield codes.NAME_LOCAL(binding.name, reach, function=short(name))
+            elif binding.how in ("global", "closure"):
+                code = codes.NAME_MISSING if subject.inferred else codes.NAME_UNDEFINED
+                yield code(binding.name, reach, function=_called(subject, name))
 
 
-def value_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Names whose value could not be stored, so that no one can bind them again."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
-            found = values.is_opaque(binding.value) if holds_value(binding) else []
-            if found:
-                kind, reason = found[0].get("of", "?"), found[0].get("reason", "?")
-                yield Finding(
-                    "value-opaque",
-                    "fatal",
+def _called(subject: Subject, name: str) -> str:
+    """Return what a person calls a function: of a file, the layer where it sits."""
+    if not subject.inferred:
+        return short(name)
+    places = (layer_of(f) for f in subject.manifest.functions if f.node == name)
+    return next(places, short(name))
+
+
+def value_opaque(subject: Subject) -> Iterator[Finding]:
+    """Names whose value could not be stored, so that nothing can bind them again."""
+    for name in subject.reaches.functions():
+        for binding in subject.manifest.nodes[name].names:
+            opaque = values.is_opaque(binding.value) if holds_value(binding) else []
+            if opaque:
+                yield codes.VALUE_OPAQUE(
                     binding.name,
-                    f"{short(name)} uses {binding.name}, a {kind} that the sidecar can't"
-                    f" hold ({reason})",
-                    expected=str(kind),
+                    (*subject.reaches.of_node[name], binding.name),
+                    expected=str(opaque[0].get("of", "?")),
                     found="opaque",
-                    reach=(*reaches.of_node[name], binding.name),
-                    remedy=f"make {binding.name} inside the function, or import it",
-                    decides=("keras", "capsule"),
+                    function=short(name),
+                    reason=opaque[0].get("reason", "?"),
                 )
 
 
-def source_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def source_missing(subject: Subject) -> Iterator[Finding]:
     """Definitions of which no source exists: bytecode lives under one minor of Python."""
-    for name in reaches.functions():
-        node = manifest.nodes[name]
-        told = f"{short(name)} has no source ({node.reason})"
+    for name in subject.reaches.functions():
+        node, reach = subject.manifest.nodes[name], subject.reaches.of_node[name]
         if node.kind == "class" and node.source is None:
-            yield Finding(
-                "class-opaque",
-                "fatal",
-                short(name),
-                f"{told}: it can't be brought back",
-                expected="source",
-                found=None,
-                reach=reaches.of_node[name],
-                remedy=f"define {short(name)} in a file, or give it in custom_objects",
-                decides=("keras", "capsule"),
-            )
+            if not supplied(short(name), subject.custom.names):
+                yield codes.CLASS_OPAQUE(short(name), reach, expected="source", reason=node.reason)
         elif node.lifted:
-            yield Finding(
-                "source-lifted",
-                "note",
+            yield codes.SOURCE_DECOMPILED(
                 short(name),
-                f"{told}: it was read from its code, {node.source}",
+                reach,
                 expected="source",
-                found="lifted",
-                reach=reaches.of_node[name],
+                found="decompiled",
+                reason=node.reason or "the file holds none",
+                source=node.source,
             )
         elif node.source is None and node.code is not None:
-            yield Finding(
-                "source-missing",
-                "note",
+            yield codes.SOURCE_MISSING(
                 short(name),
-                f"{told}: its bytecode runs under Python {manifest.python.minor} alone",
+                reach,
                 expected="source",
                 found="bytecode",
-                reach=reaches.of_node[name],
-                remedy="define it in a file",
+                reason=node.reason,
+                minor=subject.manifest.python.minor,
             )
 
 
-def needed_missing(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Names that a class or a decorated function needs to be made, and nobody can give it."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
-            if binding.missing and binding.how in ("body", "base"):
-                yield Finding(
-                    "name-missing",
-                    "fatal",
-                    binding.name,
-                    f"{short(name)} is made with {binding.name}, which no one can find again",
-                    reach=(*reaches.of_node[name], binding.name),
-                    remedy=f"make {binding.name} a global name",
-                    decides=("keras", "capsule"),
-                )
+def unread(subject: Subject) -> Iterator[Finding]:
+    """Functions of the file that no Python's code reader understands."""
+    for function, node in subject.functions:
+        if function.key is not None and node is not None and _is_empty(node):
+            yield codes.UNREAD(layer_of(function), reach_of(function), reason=node.reason)
 
 
-def module_opaque(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def _is_empty(node: Node) -> bool:
+    made = node.kind in ("lambda", "function") and node.origin != "reference"
+    return made and node.source is None and node.code is None
+
+
+def module_opaque(subject: Subject) -> Iterator[Finding]:
     """The user's own modules whose source is not in the sidecar."""
-    for name in reaches.of_node:
-        node = manifest.nodes[name]
-        package = any(other.startswith(f"{name}.") for other in manifest.nodes)
-        brought = node.source is not None or package
-        if node.kind == "module" and node.origin == "local" and not brought:
-            yield Finding(
-                "module-opaque",
-                "fatal",
-                name,
-                f"the module {name} is not in the sidecar",
-                reach=reaches.of_node[name],
-                remedy="save with source=True",
-                decides=("capsule",),
-            )
+    nodes = subject.manifest.nodes
+    packages = {name[:at] for name in nodes for at, c in enumerate(name) if c == "."}
+    for name in subject.reaches.of_node:
+        node = nodes[name]
+        missing = node.source is None and name not in packages
+        if node.kind == "module" and node.origin == "local" and missing:
+            yield codes.MODULE_OPAQUE(name, subject.reaches.of_node[name])
 
 
-def function_unknown(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def function_unknown(subject: Subject) -> Iterator[Finding]:
     """Functions in the file of which no live object was seen."""
-    for function in manifest.functions:
-        if function.node is None:
-            yield Finding(
-                "function-unknown",
-                "warning",
-                function.name,
-                f"{told(function)} was read from the file: what its names stood for is not known",
-                reach=of_function(function),
-                remedy="save the model under capsule's hook",
-                decides=QUESTIONS,
+    for function, node in subject.functions:
+        if node is None and not subject.inferred and not _is_of_keras(function):
+            yield codes.FUNCTION_UNKNOWN(
+                function.name, reach_of(function), layer=layer_of(function)
             )
 
 
-def custom_class(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def _is_of_keras(function: CarriedFunction) -> bool:
+    return function.encoding == "by-name" and is_name_of_keras(function.name, function.module)
+
+
+def custom_class(subject: Subject) -> Iterator[Finding]:
     """Classes of the user's own that were not captured: the file holds their names only."""
-    nodes = [manifest.nodes[f.node] for f in manifest.functions if f.node and f.role == "class"]
+    nodes = [node for function, node in subject.functions if node and function.role == "class"]
     captured = {f"{node.module}:{node.qualname}" for node in nodes}
-    for name in manifest.model.custom if manifest.model else ():
-        if name in captured:
-            continue
-        called = name.partition(":")[2]
-        yield Finding(
-            "custom-class",
-            "fatal",
-            called,
-            f"{called} is a class of yours ({name.partition(':')[0]}); the file holds its name"
-            " only",
-            expected=name,
-            found=None,
-            reach=("model", called),
-            remedy=f"give it: custom_objects={{{called!r}: {called}}}",
-            decides=("keras", "capsule"),
-        )
+    for name in subject.manifest.model.custom if subject.manifest.model else ():
+        module, _, called = name.partition(":")
+        if name not in captured and not supplied(called, subject.custom.names):
+            origin = f" ({module})" if module else ""
+            yield codes.CUSTOM_CLASS(called, ("model", called), expected=name, origin=origin)
 
 
-def doubts(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """What may go wrong though nothing shows it."""
-    for doubt in manifest.model.doubts if manifest.model else ():
-        yield Finding(
-            "doubt",
-            "warning",
-            manifest.artifact.name,
-            doubt,
-            reach=("model",),
-            remedy="check it: capsule replay MODEL --unsafe --check",
-            decides=QUESTIONS,
-        )
-
-
-def randomness(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def randomness(subject: Subject) -> Iterator[Finding]:
     """Functions that reach random numbers: they compute something else each time."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
+    for name in subject.reaches.functions():
+        for binding in subject.manifest.nodes[name].names:
             parts = f"{binding.to or ''}.{'.'.join(binding.taken)}".split(".")
             chance = any(p.startswith("random") or p in _CHANCE for p in parts)
             if binding.to is not None and chance:
-                yield Finding(
-                    "random",
-                    "warning",
-                    binding.name,
-                    f"{short(name)} uses random numbers: no two calls compute the same",
-                    reach=(*reaches.of_node[name], binding.name),
-                    decides=("keras", "same"),
-                )
+                reach = (*subject.reaches.of_node[name], binding.name)
+                yield codes.RANDOM(binding.name, reach, function=short(name))
 
 
 # Whatever these give, it is something else each time.
@@ -271,54 +177,39 @@ _OUTSIDE = {
 }
 
 
-def outside(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
-    """Functions that reach what no one can see from here: names by text, files, settings."""
-    for name in reaches.functions():
-        for binding in manifest.nodes[name].names:
-            known = _OUTSIDE.get(binding.to or "", ())
-            used = [taken for taken in binding.taken if taken.split(".")[0] in known]
+def outside(subject: Subject) -> Iterator[Finding]:
+    """Functions that reach what can't be seen from here: names by text, files, settings."""
+    for name in subject.reaches.functions():
+        for binding in subject.manifest.nodes[name].names:
+            ways = _OUTSIDE.get(binding.to or "", ())
+            used = [taken for taken in binding.taken if taken.split(".")[0] in ways]
             if used:
-                yield Finding(
-                    "outside",
-                    "warning",
+                yield codes.OUTSIDE(
                     binding.name,
-                    f"{short(name)} uses {binding.to}.{used[0]}: what it finds there is not in the"
-                    " sidecar",
-                    reach=(*reaches.of_node[name], binding.name),
-                    remedy="pass what it needs as an argument",
-                    decides=QUESTIONS,
+                    (*subject.reaches.of_node[name], binding.name),
+                    function=short(name),
+                    api=f"{binding.to}.{used[0]}",
                 )
 
 
-def module_state(manifest: Manifest, reaches: Reaches) -> Iterator[Finding]:
+def module_state(subject: Subject) -> Iterator[Finding]:
     """Local modules whose source alone does not make them what they were."""
-    for name in reaches.of_node:
-        node = manifest.nodes[name]
+    for name in subject.reaches.of_node:
+        node = subject.manifest.nodes[name]
         if node.kind == "module" and node.source is not None and node.reason:
-            yield Finding(
-                "module-state",
-                "warning",
-                name,
-                f"the module {name} may not come back as it was: {node.reason}",
-                reach=reaches.of_node[name],
-                remedy="pass what it holds as an argument",
-                decides=QUESTIONS,
-            )
+            yield codes.MODULE_STATE(name, subject.reaches.of_node[name], reason=node.reason)
 
 
-RULES: tuple[Rule, ...] = (
-    described,
+OF_SUBJECT: tuple[SubjectRule, ...] = (
     unbuilt,
     name_missing,
     value_opaque,
     source_missing,
+    unread,
     function_unknown,
-    needed_missing,
     module_opaque,
     custom_class,
-    doubts,
     randomness,
     outside,
     module_state,
-    *serialization.RULES,
 )

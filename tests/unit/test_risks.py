@@ -61,7 +61,7 @@ FEARED: dict[str, Callable[..., Any]] = {
 
 
 def high(found: Inspection) -> list[str]:
-    return [fear.message for fear in found.fears if fear.grade == "high"]
+    return [risk.message for risk in found.risks if risk.severity == "high"]
 
 
 @pytest.mark.parametrize("what", FEARED)
@@ -75,7 +75,7 @@ def test_a_function_that_reaches_further_than_arithmetic_is_told(
         path = archive(tmp_path / "m.keras", model_of(keras_3_lambda(FEARED[what])))
     found = inspect(path, isolated=False)
     assert high(found), what
-    assert all(fear.reach[:2] == ("model", "lam") for fear in found.fears)
+    assert all(risk.reach[:2] == ("model", "lam") for risk in found.risks)
 
 
 INNOCENT: list[Callable[..., Any]] = [
@@ -91,7 +91,7 @@ INNOCENT: list[Callable[..., Any]] = [
 @pytest.mark.parametrize("function", INNOCENT)
 def test_arithmetic_is_not_feared(tmp_path: Path, function: Callable[..., Any]) -> None:
     path = architecture(tmp_path / "m.json", model_of(keras_2_lambda(function)))
-    assert inspect(path, isolated=False).fears == ()
+    assert inspect(path, isolated=False).risks == ()
 
 
 def _layer(module: str | None, name: str, config: Any) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_nothing_is_claimed_of_code_that_cannot_be_read(tmp_path: Path) -> None:
     layer["config"]["function"][0] = "4wEAAAAAAAAA\n"
     found = inspect(architecture(tmp_path / "m.json", model_of(layer)), isolated=False)
     assert found.unread
-    assert any("nothing is claimed" in fear.message for fear in found.fears)
+    assert any("nothing is claimed" in risk.message for risk in found.risks)
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="the public model files are not on this machine")

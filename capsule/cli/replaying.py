@@ -1,0 +1,211 @@
+"""``capsule replay``: rebuild the environment of a model, and use it there."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional, TextIO
+
+import typer
+
+from capsule.cli.ending import ending
+from capsule.cli.options import (
+    AsJson,
+    FindLinks,
+    IndexUrl,
+    Interpreter,
+    Model,
+    Sidecar,
+    binding,
+)
+from capsule.errors import CapsuleError, InputError, escaped
+
+if TYPE_CHECKING:
+    from capsule.consent.plan import Trust
+    from capsule.description.custom import CustomObjects
+    from capsule.rebuild.options import ReplayOptions
+    from capsule.rebuild.replaying import Replayed
+
+
+class _Use(NamedTuple):
+    """What to do with the model once its environment is there."""
+
+    command: list[str]
+    shell: bool
+    inputs: Optional[Path]
+    outputs: Optional[Path]
+
+
+@ending
+def replay(
+    artifact: Model,
+    command: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[-- COMMAND...]", help="Run in the environment."),
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Allow the model's code to run, and builds.")
+    ] = False,
+    trust: Annotated[
+        Optional[list[str]], typer.Option(metavar="DIGEST", help="Allow the function of a digest.")
+    ] = None,
+    inputs: Annotated[
+        Optional[Path], typer.Option("--input", metavar="X.npz", help="Arrays to predict on.")
+    ] = None,
+    outputs: Annotated[
+        Optional[Path], typer.Option("--output", metavar="Y.npz", help="Where to write outputs.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only compare with the probe.")] = False,
+    shell: Annotated[bool, typer.Option("--shell", help="Open a shell in it.")] = False,
+    scope: Annotated[
+        str, typer.Option(help="model: what it uses; all: every captured distribution.")
+    ] = "model",
+    backend: Annotated[str, typer.Option(help="uv or pip-tools.")] = "uv",
+    bind: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--bind",
+            metavar="NAME=JSON",
+            help="A value for a name that nothing in the file defines.",
+        ),
+    ] = None,
+    bind_from: Annotated[
+        Optional[list[Path]],
+        typer.Option("--bind-from", metavar="FILE.py", help="Python that defines such names."),
+    ] = None,
+    python: Interpreter = None,
+    download: Annotated[
+        str, typer.Option(help="auto: let uv bring a Python that is missing; never.")
+    ] = "auto",
+    timeout: Annotated[
+        Optional[float], typer.Option(min=0.1, help="End a model that takes more seconds.")
+    ] = None,
+    index_url: IndexUrl = None,
+    find_links: FindLinks = None,
+    constraint: Annotated[
+        Optional[Path], typer.Option("--constraint", help="A constraints file for the installer.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Take distributions from --find-links alone.")
+    ] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Move what can't be had and no function uses.")
+    ] = False,
+    sidecar: Sidecar = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the environment a model was saved in, load it there, compare its outputs.
+
+    Without --unsafe or --trust the environment is built from wheels and nothing is run.
+    Exit status: 0 the outputs agree, 1 they do not, 2 refused or could not be told.
+    """
+    use = _Use(command or [], shell, inputs, outputs)
+    _refuse_contradictions(use, check, as_json)
+    from capsule.consent.plan import Trust
+    from capsule.description.custom import CustomObjects
+    from capsule.description.definitions import read_definitions
+    from capsule.rebuild.options import ReplayOptions
+    from capsule.rebuild.remote import read_npz
+    from capsule.rebuild.sources import Sources
+    from capsule.report import envelope
+
+    report = _Report(sys.stderr if as_json else sys.stdout)  # JSON stands alone on stdout
+    failure = None
+    try:
+        options = ReplayOptions(
+            scope=scope,  # type: ignore[arg-type]  # checked when the options are made
+            backend=backend,  # type: ignore[arg-type]
+            python=None if python is None else os.path.abspath(python),
+            download=download,  # type: ignore[arg-type]
+            sources=Sources(index_url, tuple(find_links or ()), constraint, offline),
+            relax=relax,
+            timeout=timeout,
+        )
+        custom = CustomObjects(
+            bind=dict(binding(word) for word in bind or ()),
+            definitions=tuple(read_definitions(file) for file in bind_from or ()),
+        )
+        if inputs is not None:
+            read_npz(inputs)  # what is wrong with it is said before anything is built for it
+        trusted = Trust.of(not unsafe, trust or ())
+        report.build(_Asked(artifact, sidecar, custom, trusted), options)
+        report.use(use, timeout)
+    except CapsuleError as error:
+        failure = error
+    if as_json:
+        result = envelope.replay_result(str(artifact), report.replayed, report.comparison, failure)
+        print(envelope.envelope("replay", [result]))
+    if failure is not None:
+        raise failure
+    if report.comparison is None:
+        raise typer.Exit(2 if check else 0)
+    raise typer.Exit(0 if report.comparison["agrees"] else 1)
+
+
+def _refuse_contradictions(use: _Use, check: bool, as_json: bool) -> None:
+    if sum([check, use.shell, bool(use.command), use.inputs is not None]) > 1:
+        raise InputError("--check, --shell, --input and -- COMMAND exclude one another")
+    if (use.inputs is None) != (use.outputs is None):
+        raise InputError("--input and --output go together")
+    if as_json and (use.command or use.shell):
+        raise InputError("--json goes with neither --shell nor -- COMMAND: their output is theirs")
+
+
+class _Asked(NamedTuple):
+    """Which model is to be replayed, with what, and what was allowed."""
+
+    artifact: Path
+    sidecar: Optional[Path]
+    custom: "CustomObjects"
+    trust: "Trust"
+
+
+class _Report:
+    """Builds, uses and compares, and says on *out* what came of it."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.replayed: Optional[Replayed] = None
+        self.comparison: Optional[dict[str, Any]] = None
+        self._out = out
+
+    def build(self, asked: _Asked, options: "ReplayOptions") -> None:
+        """Build the environment. Raises ConsentError where loading was not allowed."""
+        from capsule.description.describe import describe
+        from capsule.rebuild.bundling import is_bundle, unpacked
+        from capsule.rebuild.replaying import rebuild
+        from capsule.report import text
+        from capsule.report.progress import progress_to
+
+        artifact = asked.artifact
+        if is_bundle(artifact):
+            artifact, sources = unpacked(artifact)
+            options = replace(options, sources=sources)
+        description = describe(artifact, sidecar=asked.sidecar, custom=asked.custom)
+        with progress_to(sys.stderr) as progress:
+            self.replayed = rebuild(description, asked.trust, options, progress)
+        self._say(text.listing(text.replay_lines(self.replayed)))
+        if not self.replayed.consent.given:
+            self._say(text.listing(text.consent_lines(self.replayed)))
+            raise text.refusal(self.replayed)
+
+    def use(self, use: _Use, timeout: Optional[float]) -> None:
+        """Run a command in the environment, or load the model, predict and compare."""
+        from capsule.report import text
+        from capsule.report.progress import progress_to
+
+        replayed = self.replayed
+        assert replayed is not None, "it is built before it is used"
+        if use.command or use.shell:
+            raise typer.Exit(replayed.run(use.command))
+        with progress_to(sys.stderr) as progress:
+            progress("loading the model there")
+            model = replayed.load(timeout)
+        with model:
+            if use.inputs is not None and use.outputs is not None:
+                model.predict_file(use.inputs, use.outputs)
+                self._say(escaped(f"  outputs        written to {use.outputs}"))
+            self.comparison = model.probe()
+        self._say(escaped(text.probe_line(self.comparison, replayed.manifest.probe.skipped)))
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._out)

@@ -1,0 +1,73 @@
+"""The rules for the file itself: which one it is, how it is written, what was recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capsule.keras_compat.incompatibilities import incompatibilities
+from capsule.keras_compat.untranslatable import Untranslatable
+from capsule.verdict.case import Case, CaseRule, Subject, SubjectRule
+from capsule.verdict.codes import REGISTRY
+from capsule.verdict.codes import files as codes
+from capsule.verdict.finding import Finding
+
+
+def described(subject: Subject) -> Iterator[Finding]:
+    """A sidecar made for a file that existed: nobody saw the model saved."""
+    if subject.manifest.origin == "file":
+        yield codes.DESCRIBED(subject.manifest.artifact.name, ("model",))
+
+
+def save_warnings(subject: Subject) -> Iterator[Finding]:
+    """What may go wrong though nothing shows it."""
+    for warning in subject.manifest.model.doubts if subject.manifest.model else ():
+        yield codes.SAVE_WARNING(subject.manifest.artifact.name, ("model",), warning=warning)
+
+
+def weights_only(subject: Subject) -> Iterator[Finding]:
+    """Weights without a model: no Keras makes one of them."""
+    if subject.manifest.artifact.format == "weights-h5":
+        yield codes.WEIGHTS_ONLY(subject.manifest.artifact.name, ("model",))
+
+
+def no_probe(subject: Subject) -> Iterator[Finding]:
+    """Nothing was computed when the file was saved, so that equality can't be promised."""
+    if subject.inferred and subject.manifest.probe.skipped is not None:
+        yield codes.NO_PROBE(subject.manifest.artifact.name, ("model",))
+
+
+def artifact_changed(case: Case) -> Iterator[Finding]:
+    """Another file than the one that the sidecar describes."""
+    description = case.description
+    if description.changed:
+        yield codes.ARTIFACT_CHANGED(
+            description.path.name,
+            ("model",),
+            expected=f"sha256:{description.manifest.artifact.sha256}",
+            found=f"sha256:{description.identity.sha256}",
+        )
+
+
+def form(case: Case) -> Iterator[Finding]:
+    """What a Keras 3 can't read of an older file as it stands, and what can't be translated."""
+    description = case.description
+    if description.identity.format == "keras-json":
+        yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
+    if case.keras is None or not case.keras.third or not _older(case):
+        return
+    for name in incompatibilities(description.artifact):
+        yield REGISTRY[name]("keras", ("model",))
+    if isinstance(case.configuration, Untranslatable):
+        yield codes.NOT_TRANSLATED("keras", ("model",), reason=case.configuration.reason)
+
+
+def _older(case: Case) -> bool:
+    """Tell whether a Keras before 3 wrote the file, or nobody knows which one did."""
+    keras = case.manifest.keras
+    known = keras.version if keras is not None else case.description.artifact.keras_version
+    return known is None or not known.startswith("3.")
+
+
+OF_SUBJECT: tuple[SubjectRule, ...] = (described, weights_only, save_warnings, no_probe)
+OF_SERVED: tuple[SubjectRule, ...] = (described, no_probe)
+OF_CASE: tuple[CaseRule, ...] = (artifact_changed, form)

@@ -1,0 +1,94 @@
+"""Which distribution provides a Keras, a backend, or what another distribution provides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from capsule.environment.frameworks import backend_provider, keras_provider, same_provider
+from tests.making import environment_with
+
+TENSORFLOWS = [
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tensorflow-rocm",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+]
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """Return an environment's distributions: *names*, each of another version."""
+    return {name: f"{place}.0" for place, name in enumerate(names, 1)}
+
+
+@pytest.mark.parametrize(
+    ("names", "module", "provider"),
+    [
+        (["keras"], "keras", ("keras", "1.0")),
+        (["keras-nightly"], "keras", ("keras-nightly", "1.0")),
+        (["keras-nightly", "keras"], "keras", ("keras", "2.0")),
+        (["tf-keras", "tensorflow"], "keras", None),
+        (["tf-keras"], "tf_keras", ("tf-keras", "1.0")),
+        (["tf-keras-nightly", "tf-keras"], "tf_keras", ("tf-keras", "2.0")),
+        (["tf-keras-nightly"], "tf_keras", ("tf-keras-nightly", "1.0")),
+        (["keras", "tensorflow"], "tf_keras", None),
+        (["keras", "tensorflow-cpu"], "tensorflow.keras", ("tensorflow-cpu", "2.0")),
+        (["keras", "tf-keras"], "tensorflow.keras", None),
+        ([], "keras", None),
+    ],
+)
+def test_a_keras_comes_from_one_of_several_distributions(
+    names: Sequence[str], module: str, provider: tuple[str, str] | None
+) -> None:
+    assert keras_provider(installed(names), module) == provider
+
+
+@pytest.mark.parametrize(
+    ("names", "backend", "provider"),
+    [
+        *((["jax", name], "tensorflow", (name, "2.0")) for name in TENSORFLOWS),
+        (["tf-nightly", "tensorflow"], "tensorflow", ("tensorflow", "2.0")),
+        (["tensorflow-hub", "keras"], "tensorflow", None),
+        (["jaxlib"], "jax", None),
+        (["jaxlib", "jax"], "jax", ("jax", "2.0")),
+        (["torch"], "torch", ("torch", "1.0")),
+        (["numpy"], "numpy", ("numpy", "1.0")),
+        (["torch", "numpy"], "jax", None),
+        (["theano"], "theano", ("theano", "1.0")),  # one that nobody has heard of here
+        (["theano"], "cntk", None),
+    ],
+)
+def test_a_backend_comes_from_one_of_several_distributions(
+    names: Sequence[str], backend: str, provider: tuple[str, str] | None
+) -> None:
+    assert backend_provider(installed(names), backend) == provider
+
+
+def test_every_tensorflow_stands_in_for_every_other() -> None:
+    for name in TENSORFLOWS:
+        assert same_provider(name)[0] == name
+        assert sorted(same_provider(name)) == sorted(TENSORFLOWS)
+    assert same_provider("numpy") == ("numpy",)
+    assert same_provider("keras") == ("keras",)
+
+
+@pytest.mark.parametrize(
+    ("versions", "has_keras"),
+    [
+        ({"keras": "3.15.1", "tensorflow_cpu": None}, True),
+        ({"keras": None, "tensorflow_cpu": None, "tf_keras": "2.15.0"}, True),
+        ({"keras": None, "tensorflow_cpu": "2.5.3"}, True),
+        ({"keras": None, "tensorflow_cpu": "2.21.0"}, False),
+        ({"keras": None, "tensorflow_cpu": None, "torch": "2.4.0"}, False),
+    ],
+)
+def test_an_environment_knows_whether_it_has_a_keras(
+    versions: dict[str, str | None], has_keras: bool
+) -> None:
+    assert environment_with(**versions).has_keras is has_keras

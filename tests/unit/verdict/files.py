@@ -1,0 +1,106 @@
+"""The model files of the tables that have no sidecar."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bare import architecture, archive, keras_2_lambda, keras_3_lambda, model_of
+from tests.unit.verdict.situations import Bare, environment_here, warning
+
+K = tf = scale = None  # names that lambdas use, and that no test calls
+UNKNOWN = "unknown unknown unknown"
+NEVER_CAPTURED = warning("never-captured")
+KERAS_2_HERE = environment_here(keras="2.15.0", tensorflow_cpu="2.15.1")
+OTHER_PYTHON_HERE = environment_here(python="3.6.15")
+# `lambda x: [a + b for a, b in x]` of Python 3.8, with a backslash among its instructions.
+UNDAMAGED = base64.b64decode(
+    """
+    4wEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAHMOAAAAZAFkAoQAfABEAIMBUwApA05jAQAAAAAAAAAAAAAAAwAAAAQA
+    AABTAAAAcxgAAABnAHwAXRBcAn0BfQJ8AXwCFwCRAnEEUwCpAHIBAAAAKQPaAi4w2gFh2gFicgEAAAByAQAAAPoI
+    dHJhaW4ucHnaCjxsaXN0Y29tcD4BAAAAcwQAAAAGAAYAehw8bGFtYmRhPi48bG9jYWxzPi48bGlzdGNvbXA+cgEA
+    AAApAdoBeHIBAAAAcgEAAAByBQAAANoIPGxhbWJkYT4BAAAA8wAAAAA=
+    """
+)
+
+
+def writer_of(writer: Callable[..., Path], name: str, config: Any, version: str) -> Any:
+    """Return what writes a model file of *config* into a folder."""
+    return lambda folder: writer(folder / name, config, version)
+
+
+def archive_of(
+    *layers: dict[str, Any], at: Any = None, version: str = "3.5.0", **more: Any
+) -> Bare:
+    """Return a ``.keras`` archive with *layers*."""
+    return Bare(
+        writer_of(archive, "model.keras", model_of(*layers), version),
+        at or environment_here(),
+        **more,
+    )
+
+
+def architecture_of(
+    *layers: dict[str, Any], at: Any = None, version: str = "2.2.4", **more: Any
+) -> Bare:
+    """Return an architecture of Keras 2 with *layers*."""
+    write = writer_of(architecture, "model.json", model_of(*layers), version)
+    return Bare(write, at or environment_here(), **more)
+
+
+def archive_with(function: Any, **more: Any) -> Bare:
+    """Return a ``.keras`` archive with a lambda."""
+    return archive_of(keras_3_lambda(function), **more)
+
+
+def archive_with_code(code: bytes, at: Any) -> Bare:
+    """Return a ``.keras`` archive with a lambda of that marshalled code."""
+    layer = keras_2_lambda(lambda x: x)
+    layer["config"]["function"][0] = base64.encodebytes(code).decode("ascii")
+    return archive_of(layer, at=at)
+
+
+def layer(name: str, **config: Any) -> dict[str, Any]:
+    """Return the entry of a layer as Keras 2 writes it."""
+    return {"class_name": name, "config": {"name": name.lower(), **config}}
+
+
+def by_name(name: str, module: str = "builtins") -> dict[str, Any]:
+    """Return the entry of a Lambda layer in Keras 3 with a function that is stored by name."""
+    function = {"module": module, "class_name": "function", "config": name}
+    return {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {"name": "lam", "function": {**function, "registered_name": "function"}},
+    }
+
+
+def of_class(name: str, module: str) -> dict[str, Any]:
+    """Return the entry of a layer in Keras 3 with the module of its class."""
+    config = {"name": "layer"}
+    return {"module": module, "class_name": name, "registered_name": name, "config": config}
+
+
+def branching_model(kind: str, version: str = "2.2.4", at: Any = None) -> Bare:
+    """Return an architecture of a model with branches, which is of the class *kind*."""
+    config = {
+        "class_name": kind,
+        "config": {
+            "name": "m",
+            "layers": [
+                {**layer("InputLayer", batch_input_shape=[None, 4]), "inbound_nodes": []},
+                {**layer("ReLU"), "inbound_nodes": [[["inputlayer", 0, 0, {}]]]},
+            ],
+            "input_layers": [["inputlayer", 0, 0]],
+            "output_layers": [["relu", 0, 0]],
+        },
+    }
+    return Bare(writer_of(architecture, "model.json", config, version), at or environment_here())
+
+
+async def coroutine(x: Any) -> Any:
+    """Stand for code that can't be decompiled."""
+    return x

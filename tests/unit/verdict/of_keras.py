@@ -1,0 +1,267 @@
+"""The rows for Keras, its backend, and a model that is served by its graph."""
+
+from __future__ import annotations
+
+from tests.unit.verdict.models import (
+    IN_KERAS_2,
+    KERAS_2,
+    SAFE_MODE,
+    SERVED,
+    TENSORFLOW,
+    TF_KERAS,
+    ZIP,
+    keras_of_tensorflow,
+)
+from tests.unit.verdict.situations import Row, Saved, binding, environment, fatal, sidecar, warning
+
+KERAS = (
+    Row(
+        "the sidecar does not say which Keras saved the model",
+        warning("keras-unknown"),
+        "keras",
+        Saved(sidecar(keras=None), environment()),
+        Saved(sidecar(), environment()),
+        "unknown unknown unknown",
+    ),
+    Row(
+        "no Keras is installed, neither the stable nor the nightly one",
+        fatal("keras-missing"),
+        "keras",
+        Saved(sidecar(), environment(keras=None)),
+        Saved(sidecar(), environment(keras=None, keras_nightly="3.15.1")),
+        "no no no",
+    ),
+    Row(
+        "no Keras reads an archive of Keras 3 but Keras 3, of .h5 tf-keras reads something",
+        fatal("keras-missing"),
+        "keras",
+        Saved(sidecar(artifact=ZIP), environment(keras=None, tf_keras="2.17.0")),
+        Saved(sidecar(), environment(keras=None, tf_keras="2.17.0")),
+        "no no no",
+        "no no no",
+        neighbour_effects=(fatal("keras-generation"),),
+    ),
+    Row(
+        "Keras 3 reads no archive of tf-keras, by whatever name it is installed",
+        fatal("keras-missing"),
+        "tf_keras",
+        Saved(
+            sidecar(artifact=ZIP, keras=TF_KERAS),
+            environment(keras=None, keras_nightly="3.16.0", tensorflow_cpu="2.15.1"),
+        ),
+        Saved(
+            sidecar(artifact=ZIP, keras=TF_KERAS),
+            environment(keras=None, tf_keras_nightly="2.15.0", tensorflow_cpu="2.15.1"),
+        ),
+        "no no no",
+    ),
+    Row(
+        "Keras 2 does not read what Keras 3 wrote",
+        fatal("keras-generation"),
+        "keras",
+        Saved(sidecar(), environment(keras="2.15.0")),
+        Saved(sidecar(), environment(keras="3.15.0")),
+        "no no no",
+        "unknown unknown unknown",
+        neighbour_effects=(warning("keras-version"),),
+    ),
+    Row(
+        "Keras 3 does not read the archives of Keras 2, and its .h5 in part",
+        fatal("keras-generation"),
+        "keras",
+        Saved(sidecar(artifact=ZIP, keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
+        Saved(sidecar(keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
+        "no no no",
+        "unknown unknown unknown",
+        neighbour_effects=(warning("keras-generation"),),
+    ),
+    Row(
+        "Keras 3 reads the .h5 of Keras 2 in part, and tf-keras beside it reads them whole",
+        warning("keras-generation"),
+        "keras",
+        Saved(sidecar(keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
+        Saved(sidecar(keras=KERAS_2), environment(tensorflow_cpu="2.15.1", tf_keras="2.15.0")),
+        "unknown unknown unknown",
+        "unknown unknown unknown",
+        neighbour_effects=(warning("keras-version"),),
+    ),
+    Row(
+        "the archives of Keras 2.12 are not those of 2.13 and later",
+        fatal("keras-generation"),
+        "keras",
+        Saved(
+            sidecar(artifact=ZIP, keras={**KERAS_2, "version": "2.12.0"}),
+            environment(keras=None, keras_nightly="2.13.1", tensorflow_cpu="2.15.1"),
+        ),
+        Saved(
+            sidecar(artifact=ZIP, keras={**KERAS_2, "version": "2.13.0"}),
+            environment(keras=None, keras_nightly="2.13.1", tensorflow_cpu="2.15.1"),
+        ),
+        "no no no",
+        "unknown unknown unknown",
+        neighbour_effects=(warning("keras-version"),),
+    ),
+    Row(
+        "another version of Keras 3, and the same one written in another way",
+        warning("keras-version"),
+        "keras",
+        Saved(sidecar(), environment(keras="3.15.2")),
+        Saved(sidecar(), environment(keras="3.15.1.0")),
+        "unknown unknown unknown",
+    ),
+    Row(
+        "tf-keras of the same version is another Keras",
+        warning("keras-version"),
+        "keras",
+        Saved(
+            sidecar(keras=KERAS_2),
+            environment(tensorflow_cpu="2.15.1", keras=None, tf_keras="2.15.0"),
+        ),
+        Saved(sidecar(keras=KERAS_2), environment(**IN_KERAS_2)),
+        "unknown unknown unknown",
+    ),
+    Row(
+        "the Keras that saved is preferred to another of its generation",
+        warning("keras-version"),
+        "keras",
+        Saved(sidecar(keras=TF_KERAS), environment(**IN_KERAS_2)),
+        Saved(sidecar(keras=TF_KERAS), environment(**IN_KERAS_2, tf_keras="2.15.0")),
+        "unknown unknown unknown",
+    ),
+)
+
+BACKEND = (
+    Row(
+        "Keras 3 falls back on a backend that is there",
+        warning("backend-other", "keras same"),
+        "tensorflow",
+        Saved(sidecar(), environment(tensorflow_cpu=None, jax="0.4.30")),
+        Saved(sidecar(), environment(tensorflow="2.21.0", tensorflow_cpu=None, jax="0.4.30")),
+        "unknown yes unknown",
+    ),
+    Row(
+        "a function that uses the backend itself can't do with another",
+        fatal("backend-other"),
+        "tensorflow",
+        Saved(
+            sidecar(binding("tf", to="tensorflow"), nodes=TENSORFLOW),
+            environment(tensorflow_cpu=None, torch="2.4.0"),
+        ),
+        Saved(
+            sidecar(binding("tf", to="tensorflow", attribute="keras"), nodes=TENSORFLOW),
+            environment(tensorflow_cpu=None, torch="2.4.0"),
+        ),
+        "no no no",
+        "no yes unknown",
+        neighbour_effects=(warning("backend-other", "keras same"),),
+    ),
+    Row(
+        "no backend is installed at all",
+        fatal("backend-missing"),
+        "tensorflow",
+        Saved(sidecar(), environment(tensorflow_cpu=None)),
+        Saved(sidecar(), environment(tensorflow_cpu=None, jax="0.4.30")),
+        "no no no",
+        "unknown yes unknown",
+        neighbour_effects=(warning("backend-other", "keras same"),),
+    ),
+    Row(
+        "Keras 2 has no backend but TensorFlow",
+        fatal("backend-missing"),
+        "tensorflow",
+        Saved(
+            sidecar(keras=KERAS_2), environment(keras="2.15.0", tensorflow_cpu=None, jax="0.4.30")
+        ),
+        Saved(sidecar(keras=KERAS_2), environment(**IN_KERAS_2, jax="0.4.30")),
+        "no no no",
+    ),
+    Row(
+        "another version of the backend, and the same one written in another way",
+        warning("backend-version"),
+        "tensorflow",
+        Saved(sidecar(), environment(tensorflow_cpu="2.21.1")),
+        Saved(sidecar(), environment(tensorflow_cpu="2.21")),
+        "unknown unknown unknown",
+    ),
+    Row(
+        "the sidecar does not say which version of the backend it was",
+        warning("backend-version"),
+        "tensorflow",
+        Saved(sidecar(), environment(tensorflow_cpu="2.20.0")),
+        Saved(sidecar(keras={"backend_version": None}), environment(tensorflow_cpu="2.20.0")),
+        "unknown unknown unknown",
+    ),
+    Row(
+        "of the Keras inside TensorFlow the version of TensorFlow tells everything",
+        warning("backend-version"),
+        "tensorflow",
+        Saved(sidecar(keras=keras_of_tensorflow("2.4.1")), environment(tensorflow_cpu="2.5.0")),
+        Saved(sidecar(keras=keras_of_tensorflow("2.4.1")), environment(tensorflow_cpu="2.4.1")),
+        "unknown unknown unknown",
+    ),
+)
+
+GRAPHS = (
+    Row(
+        "no TensorFlow is there to serve a SavedModel",
+        fatal("backend-missing"),
+        "tensorflow",
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu=None, jax="0.4.30")),
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu=None, tensorflow="2.21.0")),
+        "no no no",
+        "no yes yes",
+        neighbour_effects=(fatal("served", "keras"),),
+    ),
+    Row(
+        "Keras 3 reads no SavedModel",
+        fatal("served", "keras"),
+        "model",
+        Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
+        Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(**IN_KERAS_2)),
+        "no yes yes",
+        "unknown yes yes",
+        neighbour_effects=(warning("served", "keras"),),
+    ),
+    Row(
+        "what Keras 3 exported is no model of Keras 2 either",
+        fatal("served", "keras"),
+        "model",
+        Saved(
+            sidecar(artifact=SERVED, keras={"backend_version": "2.15.1"}),
+            environment(**IN_KERAS_2),
+        ),
+        Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(**IN_KERAS_2)),
+        "no yes yes",
+        "unknown yes yes",
+        neighbour_effects=(warning("served", "keras"),),
+    ),
+    Row(
+        "Keras 2 makes a model of a SavedModel only in part, of an .h5 the whole",
+        warning("served", "keras"),
+        "model",
+        Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(**IN_KERAS_2)),
+        Saved(sidecar(keras=KERAS_2), environment(**IN_KERAS_2)),
+        "unknown yes yes",
+        neighbour_effects=(SAFE_MODE,),
+    ),
+    Row(
+        "a graph may compute otherwise in another TensorFlow",
+        warning("backend-version", "same"),
+        "tensorflow",
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu="2.20.0")),
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu="2.21")),
+        "no yes unknown",
+        "no yes yes",
+    ),
+    Row(
+        "a graph of which the TensorFlow is not known",
+        warning("backend-version", "same"),
+        "tensorflow",
+        Saved(sidecar(artifact=SERVED, keras={"backend_version": None}), environment()),
+        Saved(sidecar(artifact=SERVED), environment()),
+        "no yes unknown",
+        "no yes yes",
+    ),
+)
+
+ROWS = (*KERAS, *BACKEND, *GRAPHS)

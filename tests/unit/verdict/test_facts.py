@@ -1,0 +1,161 @@
+"""What the verdict knows of bytecode, of numpy, and of the names that Keras' loader has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import save_warnings_of
+from tests.unit.verdict.models import (
+    IN_KERAS_2,
+    KERAS_2,
+    NUMPY,
+    model_of_keras_2,
+    model_of_tensorflow,
+    model_using,
+    model_with,
+)
+from tests.unit.verdict.situations import (
+    Saved,
+    Situation,
+    binding,
+    environment,
+    module,
+    node,
+    sidecar,
+)
+
+MAGIC = {
+    "3.6": 3379,
+    "3.7": 3394,
+    "3.8": 3413,
+    "3.9": 3425,
+    "3.10": 3439,
+    "3.11": 3495,
+    "3.12": 3531,
+    "3.13": 3571,
+    "3.14": 3627,
+}
+DRIFT = pytest.mark.xfail(
+    strict=True,
+    reason="the verdict's table of bytecode layouts ends at 3.13, that of the decompiler at 3.14",
+)
+
+
+def codes(situation: Situation, folder: Path) -> set[str]:
+    """Return the codes of what the verdict finds."""
+    return {finding.code for finding in situation.verdict(folder / "model").findings}
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader", "severity"),
+    [
+        ("3.6", "3.7", "warning"),
+        ("3.7", "3.8", "fatal"),
+        ("3.8", "3.9", "warning"),
+        ("3.8", "3.10", "warning"),
+        ("3.10", "3.9", "warning"),
+        ("3.10", "3.11", "fatal"),
+        ("3.11", "3.12", "warning"),
+        ("3.12", "3.13", "warning"),
+        ("3.13", "3.11", "warning"),
+        ("3.13", "3.7", "fatal"),
+        pytest.param("3.13", "3.14", "warning", marks=DRIFT),
+    ],
+)
+def test_pythons_of_one_layout_run_each_others_bytecode_wrongly(
+    writer: str, reader: str, severity: str, tmp_path: Path
+) -> None:
+    python = {"version": f"{writer}.1", "magic": MAGIC[writer], "abi": ""}
+    situation = Saved(
+        sidecar(python=python), environment(python=f"{reader}.1", magic=MAGIC[reader])
+    )
+    verdict = situation.verdict(tmp_path)
+    assert [f.severity for f in verdict.findings if f.code == "bytecode"] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "version", "is_removed"),
+    [
+        ("int", "1.23.5", False),
+        ("int", "1.24.0", True),
+        ("bool", "1.26.4", True),
+        ("bool", "2.0.0", False),
+        ("long", "1.24.0", True),
+        ("long", "2.0.0", False),
+        ("float_", "1.26.4", False),
+        ("float_", "2.0.0", True),
+        ("product", "2.5.0", True),
+        ("mat", "2.0.0", True),
+        ("Inf", "2.0.0", True),
+        ("inf", "2.0.0", False),
+        ("cast.get", "2.0.0", True),
+        ("linalg.cast", "2.0.0", False),
+    ],
+)
+def test_what_numpy_removed_and_when(
+    attribute: str, version: str, is_removed: bool, tmp_path: Path
+) -> None:
+    names = binding("np", "import", to="numpy", attributes=[attribute])
+    situation = Saved(sidecar(names, nodes=NUMPY), environment(numpy=version))
+    assert ("api-removed" in codes(situation, tmp_path)) is is_removed
+
+
+def of_keras_3(*names: dict[str, Any], **nodes: Any) -> Saved:
+    """Return a model that Keras 3 saved, in its own environment."""
+    return model_using(*names, **nodes)
+
+
+def of_tensorflow_2_4(*names: dict[str, Any], **nodes: Any) -> Saved:
+    """Return a model that the Keras of TensorFlow 2.4 saved, in its own environment."""
+    return model_of_tensorflow("2.4.1", *names, **nodes)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (of_keras_3, {"binascii", "codecs", "marshal", "os", "python_types"}),
+        (model_of_keras_2, {"np", "sys", "textwrap", "warnings", "python_types", "tf"}),
+        (of_tensorflow_2_4, {"np", "sys", "textwrap", "warnings", "python_types", "K"}),
+    ],
+)
+def test_the_names_that_the_loader_of_each_keras_has(
+    model: Any, names: set[str], tmp_path: Path
+) -> None:
+    modules = {
+        "np": "numpy",
+        "tf": "tensorflow",
+        "K": "keras.backend",
+        "python_types": "types",
+        **{name: name for name in ("binascii", "codecs", "marshal", "os", "sys", "textwrap")},
+        "types": "types",
+        "warnings": "warnings",
+        "math": "math",
+    }
+    bound = set()
+    for place, (name, meaning) in enumerate(modules.items()):
+        situation = model(binding(name, to=meaning), **{meaning: module("stdlib")})
+        folder = tmp_path / str(place)
+        if "name-lost" not in codes(situation, folder):
+            bound.add(name)
+    assert bound == names
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (model_with(), []),
+        (model_with(unbuilt=["dense"]), ["unbuilt"]),
+        (model_with(doubts=["scale was moved by hand"]), ["save-warning"]),
+        (model_with(losses=["mse"]), ["loss-alias"]),
+        # That Keras loses names is why capsule is there: nobody needs to hear it at each save.
+        (model_using(binding("np", to="numpy"), **NUMPY), []),
+        (model_using(binding("scale", missing=True)), ["name-missing"]),
+        (model_using(binding("f", to="m:f"), **{"m:f": node(source=None)}), ["source-missing"]),
+        (Saved(sidecar(keras=KERAS_2), environment(**IN_KERAS_2)), []),
+    ],
+)
+def test_what_a_person_hears_at_save(model: Saved, expected: list[str]) -> None:
+    assert [finding.code for finding in save_warnings_of(model.manifest)] == expected
