@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from capsule.capture.origins import Origins
 from capsule.guest.keras_adapter import describe
-from capsule.manifest import ENVIRONMENT_VARIABLES, KerasFacts, ModelFacts, Settings, Tensor
+from capsule.manifest import KerasFacts, ModelFacts, Settings, Tensor
 
 Where = tuple[str, ...]
 
@@ -169,11 +168,6 @@ def settings(model: Any) -> Settings:
         image_data_format=str(backend.image_data_format()),
         dtype_policy=str(policy),
     )
-
-
-def environment_variables() -> dict[str, str]:
-    """Return those variables of this process that change what Keras computes."""
-    return {name: os.environ[name] for name in ENVIRONMENT_VARIABLES if name in os.environ}
 
 
 def compiled_callables(model: Any) -> Iterator[tuple[str, Any]]:

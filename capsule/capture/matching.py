@@ -15,6 +15,7 @@ from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import dict_parts
 from capsule.capture.origins import Origins
+from capsule.description.present import entry_of
 from capsule.guest.digest import code_bytes
 from capsule.manifest import CarriedFunction
 
@@ -73,25 +74,6 @@ def embedded_functions(
         return entry_of(function, node, name, damaged=_is_damaged(function, value))
 
     return tuple(entry(match) for match in matches)
-
-
-def entry_of(
-    function: StoredFunction, node: str | None, name: str | None = None, *, damaged: bool = False
-) -> CarriedFunction:
-    """Return what the sidecar says of a function of the file."""
-    return CarriedFunction(
-        where=function.where,
-        role=function.role,
-        name=name or function.name,
-        encoding=function.encoding,
-        key=function.key,
-        code_sha256=function.code_sha256,
-        defaults=bool(function.defaults),
-        closure=bool(function.closure),
-        module=function.module,
-        node=node,
-        damaged=damaged,
-    )
 
 
 def _stored(live_model: LiveModel, artifact: Artifact) -> Iterator[Match]:

@@ -45,18 +45,18 @@ class PlainValues:
         return encoded if reason is None else values.opaque(value, reason)
 
     def _reason_to_omit(self, name: str, encoded: Any) -> str | None:
-        texts = list(_texts(encoded))
-        if any(_is_machine_path(text, self.root) for text in texts):
+        texts = list(_texts(encoded, None))
+        if any(_is_machine_path(text, self.root) for _, text in texts):
             return "a path of this machine"
-        if any(_URL_SECRET.search(text) for text in texts):
+        if any(_URL_SECRET.search(text) for _, text in texts):
             return "an address with a password"
         if name in self._allow:
             return None
         way_out = f"if it is none: allow=[{name!r}] in Python, or capsule save --allow {name}"
-        key = next(filter(looks_secret, _keys_of_texts(encoded)), None)
+        key = next((key for key, _ in texts if key and looks_secret(key)), None)
         if key is not None:
             return f"its key {key} looks like a secret's name; {way_out}"
-        if looks_secret(name) and _holds_text(encoded):
+        if texts and looks_secret(name):
             return f"its name looks like a secret's; {way_out}"
         return None
 
@@ -70,28 +70,27 @@ class PlainValues:
             return os.path.basename(file)
 
 
-def _texts(encoded: Any) -> Iterator[str]:
-    """Give every text inside an encoded value."""
+def _texts(encoded: Any, key: str | None) -> Iterator[tuple[str | None, str]]:
+    """Give every text inside an encoded value, with the key of the dict that it stands under.
+
+    Of bytes and of arrays of texts it gives only that they are there.
+    """
     if isinstance(encoded, str):
-        yield encoded
+        yield key, encoded
     elif isinstance(encoded, list):
         for item in encoded:
-            yield from _texts(item)
+            yield from _texts(item, key)
     elif isinstance(encoded, dict):
-        yield from _texts(encoded.get("items", []))
-
-
-def _keys_of_texts(encoded: Any) -> Iterator[str]:
-    """Give the keys of every dict inside an encoded value under which a text stands."""
-    if isinstance(encoded, list):
-        for item in encoded:
-            yield from _keys_of_texts(item)
-    elif isinstance(encoded, dict):
-        if encoded.get("type") == "dict":
-            for key, value in encoded["items"]:
-                if isinstance(key, str) and _holds_text(value):
-                    yield key
-        yield from _keys_of_texts(encoded.get("items", []))
+        kind = encoded.get("type")
+        array = kind in ("ndarray", "scalar")
+        if kind == "bytes" or (array and str(encoded["dtype"])[1:2] in "SU"):
+            yield key, ""
+        for item in () if array else encoded.get("items", ()):
+            if kind == "dict":
+                yield from _texts(item[0], key)
+                yield from _texts(item[1], item[0] if isinstance(item[0], str) else key)
+            else:
+                yield from _texts(item, key)
 
 
 def _is_machine_path(text: str, root: Path) -> bool:
@@ -99,15 +98,3 @@ def _is_machine_path(text: str, root: Path) -> bool:
         return False
     places = (str(Path.home()), str(root), os.getcwd())
     return text.startswith(places) or os.path.exists(text)
-
-
-def _holds_text(encoded: Any) -> bool:
-    if isinstance(encoded, str):
-        return True
-    if isinstance(encoded, list):
-        return any(_holds_text(item) for item in encoded)
-    if isinstance(encoded, dict):
-        if encoded.get("type") in ("ndarray", "scalar"):
-            return str(encoded["dtype"])[1:2] in "SU"
-        return encoded.get("type") == "bytes" or _holds_text(encoded.get("items", []))
-    return False

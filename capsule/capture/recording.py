@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import os
 import sys
@@ -16,23 +15,16 @@ from capsule.artifact import Artifact, identify, open_artifact
 from capsule.capture import live
 from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
-from capsule.capture.matching import embedded_functions, entry_of
+from capsule.capture.matching import embedded_functions
 from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
 from capsule.capture.save_warnings import save_warnings
-from capsule.environment import (
-    Environment,
-    environment_here,
-    live_environment,
-    read_distributions,
-)
-from capsule.environment.frameworks import backend_provider, keras_provider
+from capsule.description.present import artifact_facts, entry_of, now
+from capsule.environment import live_environment, read_distributions
 from capsule.manifest import (
-    ArtifactFacts,
     CarriedFunction,
     DistributionFacts,
-    KerasFacts,
     Manifest,
     ModelFacts,
     Node,
@@ -97,20 +89,20 @@ def record_model(
     )
     return Manifest(
         origin="saved",
-        created=_now(),
+        created=now(),
         created_by=f"capsule {__version__}",
         artifact=artifact_facts(artifact),
         python=environment.python,
         platform=environment.platform,
         keras=keras,
         settings=attempt("the settings", lambda: live.settings(model), None),
-        environment_variables=live.environment_variables(),
+        environment_variables=dict(environment.variables),
         distributions=installed,
         functions=functions,
         nodes=graph.nodes,
         model=facts,
         probe=probe,
-        problems=(*attempt.problems, *_unidentified(graph.nodes)),
+        problems=(*attempt.problems, *unidentified_modules(graph.nodes)),
     )
 
 
@@ -143,7 +135,7 @@ def _functions(
     )
 
 
-def _unidentified(nodes: Mapping[str, Node]) -> Iterator[str]:
+def unidentified_modules(nodes: Mapping[str, Node]) -> Iterator[str]:
     """Say of which installed modules nobody knows the distribution, and so the version."""
     names = (
         name.partition(".")[0]
@@ -155,60 +147,3 @@ def _unidentified(nodes: Mapping[str, Node]) -> Iterator[str]:
             f"the model uses the module {name}, but no installed distribution says that it"
             " brought it: its version is unknown"
         )
-
-
-def artifact_facts(artifact: Artifact) -> ArtifactFacts:
-    """Return what the sidecar says of the file itself."""
-    return ArtifactFacts(artifact.path.name, artifact.format, artifact.size, artifact.sha256)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-
-
-def record_file(
-    path: str | os.PathLike[str], python: str | os.PathLike[str] | None = None
-) -> Manifest:
-    """Return the manifest of an artifact that exists already, in the present environment.
-
-    Its functions are read from the file: there are no live objects to ask. *python*
-    names another environment than the present one.
-    """
-    artifact = open_artifact(path)
-    environment = environment_here(python)
-    return Manifest(
-        origin="file",
-        created=_now(),
-        created_by=f"capsule {__version__}",
-        artifact=artifact_facts(artifact),
-        python=environment.python,
-        platform=environment.platform,
-        keras=_keras_installed(artifact, environment),
-        settings=None,
-        environment_variables=live.environment_variables(),
-        distributions=read_distributions(environment.paths),
-        functions=tuple(entry_of(function, None) for function in artifact.functions),
-        nodes={},
-        model=None,
-        probe=Probe(skipped="the model was not loaded"),
-        problems=("its functions were read from the file, not from live objects",),
-    )
-
-
-def _keras_installed(artifact: Artifact, environment: Environment) -> KerasFacts | None:
-    """Return the Keras that is installed, in place of the one that wrote the file."""
-    installed = environment.distributions
-    name = (artifact.backend or "tensorflow").lower()
-    backend = backend_provider(installed, name)
-    for module in ("keras", "tf_keras", "tensorflow.keras"):
-        keras = keras_provider(installed, module)
-        if keras is not None:
-            return KerasFacts(
-                module=module,
-                version=keras[1],
-                distribution=keras[0],
-                backend=name,
-                backend_version=backend[1] if backend else None,
-                backend_distribution=backend[0] if backend else None,
-            )
-    return None

@@ -17,10 +17,10 @@ from capsule.artifact import identify
 from capsule.artifact.files import HDF5_MAGIC, ZIP_MAGIC
 from capsule.artifact.saved_model import GRAPH
 from capsule.capture.options import SaveOptions
-from capsule.capture.recording import record_file
 from capsule.capture.save_hook import hooked
 from capsule.capture.writing import Saved, print_report
 from capsule.description.infer import infer_manifest
+from capsule.description.present import describe_present
 from capsule.errors import CapsuleError
 from capsule.inspection.inspecting import read_artifact
 from capsule.manifest.files import sidecar_path, write_manifest
@@ -72,7 +72,7 @@ def describe_artifact(
         manifest = infer_manifest(*read_artifact(path, identify(path)))
         write_manifest(manifest, sidecar)
         return Saved(os.fspath(path), manifest, ())
-    manifest = record_file(path, python)
+    manifest = describe_present(path, python)
     write_manifest(manifest, sidecar)
     return Saved(os.fspath(path), manifest, findings_at_save(manifest))
 
