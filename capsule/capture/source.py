@@ -4,14 +4,14 @@ from __future__ import annotations
 import __future__
 
 import ast
+import functools
 import linecache
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import CodeType, FunctionType
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from capsule.capture.class_source_check import (
     classes_in,
@@ -68,7 +68,7 @@ class SourceFinder:
         parsed = self._parse(code.co_filename, function.__globals__)
         if parsed is None:
             return Source(None, None, f"no source text exists for {code.co_filename}")
-        for node in parsed.definitions.get(code.co_firstlineno, []):
+        for node in parsed.tree.definitions.get(code.co_firstlineno, []):
             text = _segment(parsed.lines, node)
             if text is not None and parsed.makes(text, node, function):
                 return Source(text, node.lineno)
@@ -78,14 +78,14 @@ class SourceFinder:
         """Return the text of a def with its decorators, where *function* is what they got."""
         code = function.__code__
         parsed = self._parse(code.co_filename, function.__globals__)
-        for node in parsed.definitions.get(code.co_firstlineno, []) if parsed else []:
+        for node in parsed.tree.definitions.get(code.co_firstlineno, []) if parsed else []:
             if not isinstance(node, ast.FunctionDef) or not node.decorator_list or parsed is None:
                 continue
             plain, text = _segment(parsed.lines, node), _segment(parsed.lines, node, whole=True)
             if plain is None or text is None or not parsed.makes(plain, node, function):
                 continue
-            whole = partial(compile_definition, whole=True)
-            defining = _defining(whole, text, code.co_freevars, code, parsed.imported)
+            whole = functools.partial(compile_definition, whole=True)
+            defining = _defining(whole, text, code.co_freevars, code, parsed.tree.imported)
             if defining is not None:
                 return Source(text, node.lineno, code=defining)
         return Source(None, None, "it has no decorators in the source that made it what it is")
@@ -104,7 +104,9 @@ class SourceFinder:
             return Source(None, None, f"no source text exists for the class {kind.__name__}")
         lines = [m.__code__.co_firstlineno for m in methods if m.__code__.co_filename == filename]
         source = Source(None, None, f"{kind.__name__} is not what its source says (changed since?)")
-        for node, around in reversed(parsed.classes.get(kind.__name__, [])):
+        for node, around in reversed(parsed.classes):
+            if node.name != kind.__name__:
+                continue
             if lines and not any(node.lineno <= line <= (node.end_lineno or 0) for line in lines):
                 continue  # another class of that name
             source = _class_source(kind, node, around, methods, parsed, scope) or source
@@ -115,7 +117,12 @@ class SourceFinder:
     def _parse(self, filename: str, scope: dict[str, Any]) -> _File | None:
         if filename not in self._files:
             lines = linecache.getlines(filename, scope)
-            self._files[filename] = _index(lines, filename, scope) if lines else None
+            tree = _parsed("".join(lines)) if lines else None
+            if tree is not None:
+                rewritten = tuple(rewritten_by_pytest(lines, filename, scope))
+                self._files[filename] = _File(filename, lines, tree, rewritten)
+            else:
+                self._files[filename] = None
         return self._files[filename]
 
 
@@ -141,8 +148,8 @@ def _class_source(
     free = free_variables(methods)
     bases, dropped = placed(node, kind, scope), registering(node, scope)
     sample = methods[0].__code__ if methods else None
-    as_class = partial(compile_definition, bases=bases, dropped=dropped)
-    code = _defining(as_class, text, free, sample, parsed.imported)
+    as_class = functools.partial(compile_definition, bases=bases, dropped=dropped)
+    code = _defining(as_class, text, free, sample, parsed.tree.imported)
     if code is None:
         return None
     wrong = difference(kind, node, code, parsed.filename, scope, around - set(free))
@@ -155,43 +162,22 @@ def _changed(code: CodeType) -> str:
     return f"line {code.co_firstlineno} of the source is not what runs (changed since?)"
 
 
-@dataclass(frozen=True)
-class _File:
-    """A parsed file: lines, definitions by the line their code starts at, imported names.
+class _Tree(NamedTuple):
+    """A file's syntax: definitions by the line their code starts at, names that it imports."""
 
-    Classes by name, each with the names of the functions around it.
-    ``rewritten`` are the code objects of a module that pytest compiled its own way.
-    """
-
-    filename: str
-    lines: list[str]
+    module: ast.Module
     definitions: dict[int, list[Definition]]
-    classes: dict[str, list[tuple[ast.ClassDef, frozenset[str]]]]
     imported: frozenset[str]
-    rewritten: tuple[CodeType, ...] = ()
-
-    def makes(self, text: str, node: Definition, function: FunctionType) -> bool:
-        """Tell whether *text*, of *node*, compiles under this Python to what *function* runs."""
-        code = function.__code__
-        if compiles_to(text, code, self.imported):
-            return True
-        if not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
-            return False  # what pytest left alone is as it was
-        return any(
-            other.co_firstlineno == code.co_firstlineno and same_code(other, code)
-            for other in self.rewritten
-        )
 
 
-def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | None:
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> _Tree | None:
+    """Return the syntax of a file; models are often saved again while it is the same."""
     try:
-        tree = ast.parse("".join(lines))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None  # notebook magics, or a file replaced by something else
     definitions: defaultdict[int, list[Definition]] = defaultdict(list)
-    classes: defaultdict[str, list[tuple[ast.ClassDef, frozenset[str]]]] = defaultdict(list)
-    for definition, around in classes_in(tree):
-        classes[definition.name].append((definition, around))
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda):
             definitions[node.lineno].append(node)
@@ -199,14 +185,34 @@ def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | No
             # A decorated function's code starts at its first decorator.
             for line in {node.lineno, *(d.lineno for d in node.decorator_list)}:
                 definitions[line].append(node)
-    return _File(
-        filename,
-        lines,
-        dict(definitions),
-        dict(classes),
-        frozenset(_imported(tree.body)),
-        tuple(rewritten_by_pytest(lines, filename, scope)),
-    )
+    return _Tree(tree, dict(definitions), frozenset(_imported(tree.body)))
+
+
+@dataclass(frozen=True)
+class _File:
+    """A parsed file; ``rewritten`` is the code of a module that pytest compiled its own way."""
+
+    filename: str
+    lines: list[str]
+    tree: _Tree
+    rewritten: tuple[CodeType, ...] = ()
+
+    @functools.cached_property
+    def classes(self) -> list[tuple[ast.ClassDef, frozenset[str]]]:
+        """The classes of the file, each with the names of the functions around it."""
+        return list(classes_in(self.tree.module))
+
+    def makes(self, text: str, node: Definition, function: FunctionType) -> bool:
+        """Tell whether *text*, of *node*, compiles under this Python to what *function* runs."""
+        code = function.__code__
+        if compiles_to(text, code, self.tree.imported):
+            return True
+        if not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
+            return False  # what pytest left alone is as it was
+        return any(
+            other.co_firstlineno == code.co_firstlineno and same_code(other, code)
+            for other in self.rewritten
+        )
 
 
 def rewritten_by_pytest(

@@ -81,9 +81,9 @@ def file_stamp(path: str) -> tuple[int, int, int]:
 
 
 def _stamp_of(folder: str) -> Stamp:
-    # An installer makes the folder anew; a build of an egg-info writes PKG-INFO in place.
-    name = "METADATA" if folder.endswith(".dist-info") else "PKG-INFO"
-    return (file_stamp(folder), file_stamp(os.path.join(folder, name)))
+    if folder.endswith(".dist-info"):
+        return (file_stamp(folder),)  # an installer makes it anew
+    return (file_stamp(folder), file_stamp(os.path.join(folder, "PKG-INFO")))
 
 
 @functools.lru_cache(maxsize=4096)
