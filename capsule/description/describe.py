@@ -144,7 +144,7 @@ def describe(
     identity = identify(path)
     custom = custom or CustomObjects()
     manifest = _sidecar(path, sidecar)
-    if manifest is not None and (manifest.origin != "inferred" or sidecar is not None):
+    if manifest is not None and manifest.origin != "inferred":
         if custom.bind or custom.definitions:
             raise InputError(f"{path} has a sidecar, which says what its names stand for")
         named = None if sidecar is None else Path(sidecar)

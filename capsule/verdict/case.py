@@ -15,7 +15,7 @@ from capsule.keras_compat.facts import keras_generation
 from capsule.keras_compat.untranslatable import Untranslatable
 from capsule.manifest import CarriedFunction, Manifest, Node
 from capsule.verdict.finding import Finding, Reach
-from capsule.verdict.reach import Reaches, required
+from capsule.verdict.reach import Reaches, layer_of, required, short
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,13 @@ class Subject:
         """The embedded functions, each with its node if its definition is known."""
         nodes = self.manifest.nodes
         return tuple((f, nodes[f.node] if f.node else None) for f in self.manifest.functions)
+
+    def called(self, name: str) -> str:
+        """Return what a person calls the function of a node: in a file, the layer it sits in."""
+        if not self.inferred:
+            return short(name)
+        places = (layer_of(f) for f in self.manifest.functions if f.node == name)
+        return next(places, short(name))
 
     @cached_property
     def core(self) -> tuple[str, ...]:

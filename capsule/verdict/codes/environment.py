@@ -21,6 +21,15 @@ BYTECODE_RELATED = Code(
     " which may crash",
     cure=BYTECODE.cure,
 )
+BYTECODE_PERHAPS = Code(
+    "bytecode",
+    title=BYTECODE.title,
+    severity="warning",
+    decides=("keras",),
+    message="{layer} is bytecode of {expected}: if it is not of {found}, it crashes or runs wrong"
+    " instructions",
+    cure=BYTECODE.cure,
+)
 CODE_ONLY = Code(
     "code-only",
     title="A function exists only as bytecode of another Python",

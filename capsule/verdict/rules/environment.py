@@ -12,7 +12,7 @@ from capsule.manifest import KerasFacts, PythonFacts
 from capsule.verdict.case import Case, CaseRule
 from capsule.verdict.codes import environment as codes
 from capsule.verdict.finding import QUESTIONS, Finding, Reach
-from capsule.verdict.reach import layer_of, reach_of, short
+from capsule.verdict.reach import layer_of, reach_of
 
 _BACKENDS_OF_KERAS_3 = ("tensorflow", "jax", "torch")
 _DEFAULT_SETTINGS = {
@@ -38,7 +38,11 @@ def served(case: Case) -> Iterator[Finding]:
     code = codes.SERVED if refused else codes.SERVED_PARTLY
     yield code(name, ("model", "keras"), found=str(keras) if keras else None)
     saved = case.manifest.keras.backend_version if case.manifest.keras else None
-    if saved is None or Version(backend.version) != Version(saved):
+    if case.inferred:
+        yield codes.BACKEND_UNKNOWN.deciding("capsule", "same")(
+            "tensorflow", ("model", "tensorflow"), found=str(backend)
+        )
+    elif saved is None or Version(backend.version) != Version(saved):
         yield codes.BACKEND_VERSION.deciding("same")(
             "tensorflow",
             ("model", "tensorflow"),
@@ -56,6 +60,7 @@ def bytecode(case: Case) -> Iterator[Finding]:
         return
     expected, found = f"Python {_span(saved)}", f"Python {here.minor}"
     code = codes.BYTECODE_RELATED if _is_related(saved, here) else codes.BYTECODE
+    code = codes.BYTECODE_PERHAPS if here.minor in saved.versions else code
     for function in case.manifest.functions:
         if function.key is not None:
             yield code(
@@ -79,7 +84,7 @@ def code_only(case: Case) -> Iterator[Finding]:
         if node.source is None and node.code is not None:
             reason = f" ({node.reason})" if case.inferred and node.reason else ""
             yield code(
-                short(name),
+                case.called(name),
                 case.reaches.of_node[name],
                 expected=f"Python {_span(saved)}",
                 found=f"Python {here.minor}",

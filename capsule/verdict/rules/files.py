@@ -53,7 +53,7 @@ def form(case: Case) -> Iterator[Finding]:
     description = case.description
     if description.identity.format == "keras-json":
         yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
-    if case.keras is None or not case.keras.third or not _older(case):
+    if description.manifest.artifact.format == "weights-h5" or not _older(case):
         return
     for name in incompatibilities(description.artifact):
         yield REGISTRY[name]("keras", ("model",))
@@ -62,7 +62,9 @@ def form(case: Case) -> Iterator[Finding]:
 
 
 def _older(case: Case) -> bool:
-    """Tell whether a Keras before 3 wrote the file, or nobody knows which one did."""
+    """Tell whether a Keras 3 would load the file, and an older one wrote it, or an unknown one."""
+    if case.keras is None or not case.keras.third:
+        return False
     keras = case.manifest.keras
     known = keras.version if keras is not None else case.description.artifact.keras_version
     return known is None or not known.startswith("3.")

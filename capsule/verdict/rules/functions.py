@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from capsule.description.custom import supplied
 from capsule.guest import values
-from capsule.keras_compat.facts import is_name_of_keras
-from capsule.manifest import CarriedFunction, Node, holds_value
+from capsule.keras_compat.facts import is_of_keras
+from capsule.manifest import Node, holds_value
 from capsule.verdict.case import Subject, SubjectRule
 from capsule.verdict.codes import functions as codes
 from capsule.verdict.finding import Finding, Reach
@@ -26,9 +26,9 @@ def unbuilt(subject: Subject) -> Iterator[Finding]:
     if call is not None:
         # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
         name, api = call
-        why = f"; {short(name)} calls numpy.{api}, which takes no symbolic tensor"
+        why = f"; {subject.called(name)} calls numpy.{api}, which takes no symbolic tensor"
         reach = (*reaches.of_node[name], f"numpy.{api}")
-        how = f"use keras.ops.{api} or tf.{api} in {short(name)}, build the model"
+        how = f"use keras.ops.{api} or tf.{api} in {subject.called(name)}, build the model"
     named = ", ".join(layers)
     yield codes.UNBUILT(named, reach, expected="built", found="not built", why=why, how=how)
 
@@ -50,18 +50,10 @@ def name_missing(subject: Subject) -> Iterator[Finding]:
                 continue
             reach = (*subject.reaches.of_node[name], binding.name)
             if binding.how in ("body", "base"):
-                yield codes.NAME_LOCAL(binding.name, reach, function=short(name))
+                yield codes.NAME_LOCAL(binding.name, reach, function=subject.called(name))
             elif binding.how in ("global", "closure"):
                 code = codes.NAME_MISSING if subject.inferred else codes.NAME_UNDEFINED
-                yield code(binding.name, reach, function=_called(subject, name))
-
-
-def _called(subject: Subject, name: str) -> str:
-    """Return what a person calls a function: of a file, the layer where it sits."""
-    if not subject.inferred:
-        return short(name)
-    places = (layer_of(f) for f in subject.manifest.functions if f.node == name)
-    return next(places, short(name))
+                yield code(binding.name, reach, function=subject.called(name))
 
 
 def value_opaque(subject: Subject) -> Iterator[Finding]:
@@ -75,7 +67,7 @@ def value_opaque(subject: Subject) -> Iterator[Finding]:
                     (*subject.reaches.of_node[name], binding.name),
                     expected=str(opaque[0].get("of", "?")),
                     found="opaque",
-                    function=short(name),
+                    function=subject.called(name),
                     reason=opaque[0].get("reason", "?"),
                 )
 
@@ -89,7 +81,7 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
                 yield codes.CLASS_OPAQUE(short(name), reach, expected="source", reason=node.reason)
         elif node.lifted:
             yield codes.SOURCE_DECOMPILED(
-                short(name),
+                subject.called(name),
                 reach,
                 expected="source",
                 found="decompiled",
@@ -98,7 +90,7 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
             )
         elif node.source is None and node.code is not None:
             yield codes.SOURCE_MISSING(
-                short(name),
+                subject.called(name),
                 reach,
                 expected="source",
                 found="bytecode",
@@ -109,7 +101,7 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
 
 def unread(subject: Subject) -> Iterator[Finding]:
     """Functions of the file that no Python's code reader understands."""
-    for function, node in subject.functions:
+    for function, node in subject.functions if subject.inferred else ():
         if function.key is not None and node is not None and _is_empty(node):
             yield codes.UNREAD(layer_of(function), reach_of(function), reason=node.reason)
 
@@ -133,14 +125,11 @@ def module_opaque(subject: Subject) -> Iterator[Finding]:
 def function_unknown(subject: Subject) -> Iterator[Finding]:
     """Functions in the file of which no live object was seen."""
     for function, node in subject.functions:
-        if node is None and not subject.inferred and not _is_of_keras(function):
+        keras_has = function.encoding == "by-name" and is_of_keras(function.module)
+        if node is None and not subject.inferred and not keras_has:
             yield codes.FUNCTION_UNKNOWN(
                 function.name, reach_of(function), layer=layer_of(function)
             )
-
-
-def _is_of_keras(function: CarriedFunction) -> bool:
-    return function.encoding == "by-name" and is_name_of_keras(function.name, function.module)
 
 
 def custom_class(subject: Subject) -> Iterator[Finding]:
@@ -162,7 +151,7 @@ def randomness(subject: Subject) -> Iterator[Finding]:
             chance = any(p.startswith("random") or p in _CHANCE for p in parts)
             if binding.to is not None and chance:
                 reach = (*subject.reaches.of_node[name], binding.name)
-                yield codes.RANDOM(binding.name, reach, function=short(name))
+                yield codes.RANDOM(binding.name, reach, function=subject.called(name))
 
 
 # Whatever these give, it is something else each time.
@@ -187,7 +176,7 @@ def outside(subject: Subject) -> Iterator[Finding]:
                 yield codes.OUTSIDE(
                     binding.name,
                     (*subject.reaches.of_node[name], binding.name),
-                    function=short(name),
+                    function=subject.called(name),
                     api=f"{binding.to}.{used[0]}",
                 )
 

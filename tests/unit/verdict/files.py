@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.bare import architecture, archive, keras_2_lambda, keras_3_lambda, model_of
-from tests.unit.verdict.situations import Bare, environment_here, warning
+from tests.unit.verdict.situations import Bare, environment_here, fatal, note, warning
 
 K = tf = scale = None  # names that lambdas use, and that no test calls
 UNKNOWN = "unknown unknown unknown"
-NEVER_CAPTURED = warning("never-captured")
+BACKEND_UNKNOWN = warning("backend-unknown")
+KERAS_MOVED = warning("keras-version")
+READ_IN_PART = warning("keras-generation")
+NOT_READ = fatal("keras-generation")
+DECOMPILED = note("source-decompiled")
 KERAS_2_HERE = environment_here(keras="2.15.0", tensorflow_cpu="2.15.1")
 OTHER_PYTHON_HERE = environment_here(python="3.6.15")
 # `lambda x: [a + b for a, b in x]` of Python 3.8, with a backslash among its instructions.

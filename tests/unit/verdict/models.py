@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from packaging.version import Version
+
 from capsule.manifest import Manifest
 from tests.unit.verdict.situations import (
     LAMBDA,
@@ -134,7 +136,9 @@ def model_of_keras_2(*names: dict[str, Any], functions: Any = None, **nodes: Any
 
 
 def keras_of_tensorflow(version: str) -> dict[str, Any]:
-    """Return the Keras that a TensorFlow of that version has in it, as a sidecar describes it."""
+    """Return the Keras that comes with a TensorFlow of that version, as a sidecar describes it."""
+    if Version(version) >= Version("2.6"):
+        return {"version": version, "backend_version": version}
     return {
         "module": "tensorflow.keras",
         "version": version,
@@ -146,7 +150,8 @@ def keras_of_tensorflow(version: str) -> dict[str, Any]:
 def model_of_tensorflow(version: str, *names: dict[str, Any], **nodes: Any) -> Saved:
     """Return a model that the Keras inside a TensorFlow saved, in its own environment."""
     manifest = sidecar(*names, nodes=nodes, keras=keras_of_tensorflow(version))
-    return Saved(manifest, environment(tensorflow_cpu=version))
+    outside = Version(version) >= Version("2.6")
+    return Saved(manifest, environment(tensorflow_cpu=version, keras=version if outside else None))
 
 
 def sidecar_requiring(text: str, **more: Sequence[str]) -> Manifest:

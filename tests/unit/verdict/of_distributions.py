@@ -20,12 +20,24 @@ from tests.unit.verdict.situations import (
     binding,
     environment,
     fatal,
+    module,
     note,
     sidecar,
     warning,
 )
 
+SERIAL = binding("serial", to="serial", attributes=["STOPBITS_ONE"])
+
 MISSING = (
+    Row(
+        "nobody could tell which distribution a module came from",
+        warning("distribution-unknown"),
+        "serial",
+        Saved(sidecar(SERIAL, nodes={"serial": module(distribution=None)}), environment()),
+        Saved(sidecar(SERIAL, nodes={"serial": module("stdlib")}), environment()),
+        "no unknown unknown",
+        "no yes yes",
+    ),
     Row(
         "a distribution that a function uses is not installed",
         fatal("distribution-missing"),

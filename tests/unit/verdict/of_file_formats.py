@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tests.bare import architecture, hdf5, model_of
+from tests.bare import architecture, hdf5, model_of, saved_model
 from tests.unit.verdict.files import (
+    BACKEND_UNKNOWN,
+    DECOMPILED,
     KERAS_2_HERE,
-    NEVER_CAPTURED,
+    KERAS_MOVED,
+    NOT_READ,
+    READ_IN_PART,
     UNKNOWN,
     architecture_of,
     archive_of,
@@ -15,7 +19,6 @@ from tests.unit.verdict.files import (
     tf,
     writer_of,
 )
-from tests.unit.verdict.models import SAFE_MODE
 from tests.unit.verdict.situations import (
     Bare,
     Row,
@@ -25,6 +28,7 @@ from tests.unit.verdict.situations import (
     fatal,
     note,
     sidecar,
+    warning,
 )
 
 FORMATS = (
@@ -36,16 +40,32 @@ FORMATS = (
         Bare(writer_of(hdf5, "model.h5", model_of(layer("ReLU")), "2.2.4"), environment_here()),
         "no no no",
         UNKNOWN,
-        neighbour_effects=(NEVER_CAPTURED,),
+        side_effects=(warning("keras-unknown"),),
+        neighbour_effects=(READ_IN_PART, BACKEND_UNKNOWN),
     ),
     Row(
-        "nothing was recorded when the model was saved",
-        NEVER_CAPTURED,
+        "nothing was computed when the model was saved",
+        warning("no-probe", "same"),
         "model.keras",
-        archive_with(lambda x: x),
+        archive_with(lambda x: x, version="3.15.1"),
         Saved(sidecar(), environment()),
         UNKNOWN,
-        neighbour_effects=(SAFE_MODE,),
+        side_effects=(BACKEND_UNKNOWN, warning("bytecode", "keras"), DECOMPILED, note("python")),
+    ),
+    Row(
+        "the file does not say which TensorFlow saved it",
+        BACKEND_UNKNOWN,
+        "the backend",
+        archive_of(layer("ReLU"), version="3.15.1"),
+        Bare(
+            writer_of(saved_model, "model", model_of(layer("ReLU")), "2.15.0"), environment_here()
+        ),
+        UNKNOWN,
+        "no unknown unknown",
+        neighbour_effects=(
+            fatal("served", "keras"),
+            warning("backend-unknown", "capsule same"),
+        ),
     ),
     Row(
         "Keras 3 reads no archive of Keras 2",
@@ -55,6 +75,8 @@ FORMATS = (
         archive_of(layer("ReLU"), version="3.0.0"),
         "no no no",
         UNKNOWN,
+        side_effects=(NOT_READ,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "Keras 2 reads its own archives",
@@ -64,6 +86,7 @@ FORMATS = (
         archive_of(layer("ReLU"), version="2.15.0", at=KERAS_2_HERE),
         "no no no",
         UNKNOWN,
+        side_effects=(NOT_READ,),
     ),
     Row(
         "tf-keras reads the archives of Keras 2",
@@ -75,6 +98,8 @@ FORMATS = (
         ),
         "no no no",
         UNKNOWN,
+        side_effects=(NOT_READ,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "an architecture has no weights, and an .h5 has them",
@@ -131,7 +156,8 @@ FORMATS = (
         branching_model("Model", at=KERAS_2_HERE),
         "no unknown unknown",
         UNKNOWN,
-        side_effects=(note("architecture-only"),),
+        side_effects=(READ_IN_PART,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "Keras 3 has no such layer",
@@ -150,7 +176,8 @@ FORMATS = (
         architecture_of(layer("ThresholdedReLU"), at=KERAS_2_HERE),
         "no no no",
         UNKNOWN,
-        side_effects=(note("architecture-only"),),
+        side_effects=(READ_IN_PART,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "what Keras 3 wrote needs no translation",
@@ -160,6 +187,8 @@ FORMATS = (
         architecture_of(layer("ThresholdedReLU"), version="3.0.0"),
         "no no no",
         UNKNOWN,
+        side_effects=(READ_IN_PART,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "an .h5 is translated like an architecture, and an archive never is",
@@ -172,7 +201,8 @@ FORMATS = (
         archive_of(layer("ThresholdedReLU"), version="2.15.0"),
         "no no no",
         "no no no",
-        neighbour_effects=(fatal("archive-of-keras-2"),),
+        side_effects=(READ_IN_PART,),
+        neighbour_effects=(fatal("archive-of-keras-2"), NOT_READ),
     ),
 )
 
@@ -181,19 +211,42 @@ FRAMEWORKS = (
         "no Keras is installed, not even the one that came after Keras 2",
         fatal("keras-missing"),
         "keras",
-        archive_with(lambda x: x, at=environment_here(keras=None)),
-        archive_with(lambda x: x, at=environment_here(keras=None, tf_keras="2.15.0")),
+        architecture_of(layer("ReLU"), at=environment_here(keras=None)),
+        architecture_of(layer("ReLU"), at=environment_here(keras=None, tf_keras="2.15.0")),
         "no no no",
         UNKNOWN,
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
-        "a lambda uses TensorFlow, which is not installed",
-        fatal("backend-missing"),
-        "tensorflow",
-        archive_with(lambda x: tf.abs(x), at=environment_here(tensorflow_cpu=None)),
-        archive_with(lambda x: abs(x), at=environment_here(tensorflow_cpu=None)),
+        "the Keras that came after Keras 2 reads no archive of Keras 3",
+        fatal("keras-missing"),
+        "keras",
+        archive_of(layer("ReLU"), at=environment_here(keras=None, tf_keras="2.15.0")),
+        archive_of(layer("ReLU"), at=environment_here(tf_keras="2.15.0")),
         "no no no",
         UNKNOWN,
+        neighbour_effects=(KERAS_MOVED,),
+    ),
+    Row(
+        "a lambda uses TensorFlow, and another backend is installed",
+        fatal("backend-missing"),
+        "tensorflow",
+        archive_with(lambda x: tf.abs(x), at=environment_here(tensorflow_cpu=None, jax="0.5.0")),
+        archive_with(lambda x: abs(x), at=environment_here(tensorflow_cpu=None, jax="0.5.0")),
+        "no no no",
+        UNKNOWN,
+        side_effects=(fatal("name-lost", "keras"),),
+        neighbour_effects=(BACKEND_UNKNOWN,),
+    ),
+    Row(
+        "no backend is installed that a Keras 3 could use",
+        fatal("backend-missing"),
+        "tensorflow",
+        archive_of(layer("ReLU"), at=environment_here(tensorflow_cpu=None)),
+        archive_of(layer("ReLU"), at=environment_here(tensorflow_cpu=None, jax="0.5.0")),
+        "no no no",
+        UNKNOWN,
+        neighbour_effects=(BACKEND_UNKNOWN,),
     ),
     Row(
         "a lambda uses TensorFlow, of which another build is installed",
@@ -204,7 +257,8 @@ FRAMEWORKS = (
             lambda x: tf.abs(x), at=environment_here(tensorflow_cpu=None, tf_nightly="2.22.0")
         ),
         "no no no",
-        UNKNOWN,
+        "no unknown unknown",
+        neighbour_effects=(BACKEND_UNKNOWN,),
     ),
 )
 

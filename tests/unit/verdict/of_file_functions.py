@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from tests.bare import hdf5, keras_2_lambda, model_of, saved_model
 from tests.unit.verdict.files import (
+    BACKEND_UNKNOWN,
+    DECOMPILED,
     OTHER_PYTHON_HERE,
+    READ_IN_PART,
     UNDAMAGED,
     UNKNOWN,
     K,
@@ -20,12 +23,15 @@ from tests.unit.verdict.files import (
     tf,
     writer_of,
 )
-from tests.unit.verdict.situations import Bare, Row, environment_here, fatal
+from tests.unit.verdict.models import SAFE_MODE
+from tests.unit.verdict.situations import Bare, Row, environment_here, fatal, note, warning
+
+OF_A_GRAPH = (fatal("served", "keras"), warning("backend-unknown", "capsule same"))
 
 CLASSES = (
     Row(
         "a layer's class is somebody's own",
-        fatal("custom-class"),
+        fatal("custom-class", "keras capsule"),
         "Scale",
         architecture_of(layer("Scale")),
         architecture_of(layer("ReLU")),
@@ -34,7 +40,7 @@ CLASSES = (
     ),
     Row(
         "the caller gives another class than that of the layer",
-        fatal("custom-class"),
+        fatal("custom-class", "keras capsule"),
         "Scale",
         archive_of(of_class("Scale", "mine.layers"), custom_objects=("Shift", "layers")),
         archive_of(of_class("Scale", "mine.layers"), custom_objects=("Scale",)),
@@ -43,14 +49,16 @@ CLASSES = (
     ),
     Row(
         "a SavedModel is served by its graph, whatever classes its layers had",
-        fatal("custom-class"),
+        fatal("custom-class", "keras capsule"),
         "Scale",
         Bare(writer_of(hdf5, "model.h5", model_of(layer("Scale")), "2.15.0"), environment_here()),
         Bare(
             writer_of(saved_model, "model", model_of(layer("Scale")), "2.15.0"), environment_here()
         ),
         "no no no",
-        UNKNOWN,
+        "no unknown unknown",
+        side_effects=(READ_IN_PART, BACKEND_UNKNOWN),
+        neighbour_effects=OF_A_GRAPH,
     ),
     Row(
         "a SavedModel is served by its graph, whatever functions its layers had",
@@ -67,7 +75,15 @@ CLASSES = (
             environment_here(),
         ),
         "no no no",
-        UNKNOWN,
+        "no unknown unknown",
+        side_effects=(
+            READ_IN_PART,
+            BACKEND_UNKNOWN,
+            DECOMPILED,
+            SAFE_MODE,
+            fatal("name-lost", "keras"),
+        ),
+        neighbour_effects=OF_A_GRAPH,
     ),
 )
 
@@ -85,7 +101,7 @@ FUNCTIONS = (
         "the caller gives another function than that of the layer",
         fatal("by-name-only"),
         "distance",
-        archive_of(by_name("Mine>distance"), custom_objects=("Mine>distance", "Mine")),
+        archive_of(by_name("Mine>distance"), custom_objects=("Mine",)),
         archive_of(by_name("Mine>distance"), custom_objects=("distance",)),
         "no no no",
         UNKNOWN,
@@ -107,11 +123,12 @@ FUNCTIONS = (
         archive_with_code(UNDAMAGED, environment_here(python="3.8.18")),
         "no no no",
         UNKNOWN,
+        neighbour_effects=(DECOMPILED,),
     ),
     Row(
         "Keras on Windows damaged the bytecode",
         fatal("bytecode-damaged", "keras"),
-        "lam",
+        "<lambda>",
         archive_with_code(UNDAMAGED.replace(b"\\", b"/"), environment_here(python="3.8.18")),
         archive_with_code(UNDAMAGED, environment_here(python="3.8.18")),
         "no unknown unknown",
@@ -120,11 +137,12 @@ FUNCTIONS = (
     Row(
         "another Python wrote the bytecode",
         fatal("bytecode", "keras"),
-        "lam",
+        "<lambda>",
         archive_with(lambda x: x, at=OTHER_PYTHON_HERE),
         archive_with(lambda x: x),
         "no unknown unknown",
         UNKNOWN,
+        neighbour_effects=(warning("bytecode", "keras"),),
     ),
     Row(
         "another Python wrote the bytecode, which can't be decompiled",
@@ -134,6 +152,8 @@ FUNCTIONS = (
         archive_with(lambda x: x, at=OTHER_PYTHON_HERE),
         "no no no",
         "no unknown unknown",
+        side_effects=(note("source-missing"),),
+        neighbour_effects=(DECOMPILED,),
     ),
     Row(
         "the Python that wrote the bytecode runs it, decompiled or not",
@@ -144,6 +164,10 @@ FUNCTIONS = (
         "no no no",
         UNKNOWN,
         side_effects=(fatal("bytecode", "keras"),),
+        neighbour_effects=(
+            warning("code-only", "capsule same"),
+            warning("bytecode", "keras"),
+        ),
     ),
     Row(
         "a lambda uses a name that nothing in the file defines, and that is none of the usual ones",
@@ -152,7 +176,7 @@ FUNCTIONS = (
         archive_with(lambda x: x * scale),
         archive_with(lambda x: K.abs(x)),
         "no no no",
-        UNKNOWN,
+        "no unknown unknown",
     ),
     Row(
         "the caller says what a name is",
@@ -161,7 +185,7 @@ FUNCTIONS = (
         archive_with(lambda x: tf.abs(x) * scale, bind={"tf": 2}),
         archive_with(lambda x: tf.abs(x) * scale, bind={"scale": 2}),
         "no no no",
-        UNKNOWN,
+        "no unknown unknown",
     ),
 )
 

@@ -73,6 +73,7 @@ KERAS = (
         Saved(sidecar(keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
         "no no no",
         "unknown unknown unknown",
+        side_effects=(fatal("archive-of-keras-2"),),
         neighbour_effects=(warning("keras-generation"),),
     ),
     Row(
@@ -190,6 +191,8 @@ BACKEND = (
         Saved(sidecar(), environment(tensorflow_cpu="2.20.0")),
         Saved(sidecar(keras={"backend_version": None}), environment(tensorflow_cpu="2.20.0")),
         "unknown unknown unknown",
+        "unknown unknown unknown",
+        neighbour_effects=(warning("backend-unknown"),),
     ),
     Row(
         "of the Keras inside TensorFlow the version of TensorFlow tells everything",

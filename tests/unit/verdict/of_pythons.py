@@ -75,8 +75,8 @@ PYTHON = (
     ),
     Row(
         "another Python can't run what has no source",
-        fatal("code-only", "capsule"),
-        "<lambda>",
+        fatal("code-only", "capsule same"),
+        "the lambda",
         Saved(sidecar(nodes=NO_SOURCE), OTHER_PYTHON),
         Saved(sidecar(), OTHER_PYTHON),
         "no no no",
@@ -85,8 +85,8 @@ PYTHON = (
     ),
     Row(
         "its own Python runs what has no source",
-        fatal("code-only", "capsule"),
-        "<lambda>",
+        fatal("code-only", "capsule same"),
+        "the lambda",
         Saved(sidecar(nodes=NO_SOURCE), NEXT_PYTHON),
         Saved(sidecar(nodes=NO_SOURCE), environment(python="3.11.9")),
         "unknown no no",
@@ -94,8 +94,8 @@ PYTHON = (
     ),
     Row(
         "what is taken from a library needs no source",
-        fatal("code-only", "capsule"),
-        "<lambda>",
+        fatal("code-only", "capsule same"),
+        "the lambda",
         Saved(sidecar(nodes=NO_SOURCE), OTHER_PYTHON),
         Saved(sidecar(nodes=REFERENCE), OTHER_PYTHON),
         "no no no",

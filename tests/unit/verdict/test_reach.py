@@ -262,9 +262,9 @@ RULES = [
     ("a name that is lost", model_using(binding("scale", value=2)), "name-lost", ["lambda"]),
     ("a name alone", model_with_name(role="activation"), "by-name-only", ["lambda.activation"]),
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
-    ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam"]),
+    ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam", "scale"]),
     ("a function in a bare file", archive_of(by_name("distance")), "by-name-only", ["lam"]),
-    ("a bare file itself", archive_of(), "never-captured", []),
+    ("a bare file itself", archive_of(), "no-probe", []),
 ]
 
 

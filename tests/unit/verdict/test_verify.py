@@ -45,44 +45,44 @@ def codes(verdict: Verdict) -> set[str]:
 def test_a_model_is_judged_by_the_sidecar_beside_it(model: Path) -> None:
     write_sidecar(model, sidecar_path(model), environment_variables={"JAX_ENABLE_X64": "1"})
     verdict = verify(model)
-    assert "never-captured" not in codes(verdict)
+    assert "no-probe" not in codes(verdict)
     assert {"variable"} <= codes(verdict)
     assert verdict.manifest.origin == "saved"
-    assert (verdict.artifact, verdict.found.name) == (model, "model.keras")
-    assert verdict.found.sha256 == verdict.manifest.artifact.sha256
+    assert (verdict.artifact, verdict.facts.name) == (model, "model.keras")
+    assert verdict.facts.sha256 == verdict.manifest.artifact.sha256
 
 
 def test_a_model_without_a_sidecar_is_judged_by_what_it_tells(model: Path) -> None:
     verdict = verify(model)
-    assert "never-captured" in codes(verdict)
+    assert "no-probe" in codes(verdict)
     assert verdict.manifest.origin == "inferred"
-    assert verdict.found.format == "keras-zip"
+    assert verdict.facts.format == "keras-zip"
 
 
 def test_a_sidecar_that_was_inferred_says_no_more_than_the_file(model: Path) -> None:
     write_sidecar(model, sidecar_path(model), origin="inferred")
-    assert "never-captured" in codes(verify(model))
+    assert "no-probe" in codes(verify(model))
 
 
 def test_a_sidecar_may_lie_elsewhere(model: Path, tmp_path: Path) -> None:
     other = write_sidecar(model, tmp_path / "other.json", origin="file")
-    assert "never-captured" in codes(verify(model))
-    verdict = verify(model, manifest=other)
+    assert "no-probe" in codes(verify(model))
+    verdict = verify(model, sidecar=other)
     assert "described" in codes(verdict)
-    assert "never-captured" not in codes(verdict)
+    assert "no-probe" not in codes(verdict)
 
 
 def test_the_sidecar_that_is_named_goes_before_the_one_beside(model: Path, tmp_path: Path) -> None:
     write_sidecar(model, sidecar_path(model))
     other = write_sidecar(model, tmp_path / "other.json", origin="file")
     assert "described" not in codes(verify(model))
-    assert "described" in codes(verify(model, manifest=other))
+    assert "described" in codes(verify(model, sidecar=other))
 
 
 def test_a_sidecar_that_is_named_has_to_be_there(model: Path, tmp_path: Path) -> None:
     write_sidecar(model, sidecar_path(model))
     with pytest.raises(ManifestError, match=r"none\.json does not exist") as caught:
-        verify(model, manifest=tmp_path / "none.json")
+        verify(model, sidecar=tmp_path / "none.json")
     assert caught.value.code == "manifest-missing"
 
 
