@@ -37,10 +37,11 @@ def _model(writer: Callable[..., Any]) -> Callable[..., Any]:
             result = writer(model, filepath, *args, **kwargs)
         finally:
             _thread.saving = False
-        target = filepath
-        if _thread.uploading is not None and _thread.uploading[0] == str(filepath):
-            target = _thread.uploading[1]
-        saved = after_save(model, target, before, options, in_checkpoint=_thread.in_checkpoint)
+        if _thread.temporary and str(filepath).startswith(_thread.temporary):
+            saved = Saved(os.path.basename(filepath), skipped="it is not on this machine")
+        else:
+            checkpoint = _thread.in_checkpoint
+            saved = after_save(model, filepath, before, options, in_checkpoint=checkpoint)
         report(saved)
         if options.strict and saved.error is not None:
             raise saved.error
@@ -85,15 +86,15 @@ def _checkpoint(method: Callable[..., Any]) -> Callable[..., Any]:
     return save
 
 
-def _upload(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap how Keras 2 picks the temporary file that it writes for a ``gs://`` path."""
+def _temporary(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the making of the folder in which Keras 2 writes what goes to ``gs://`` then."""
 
-    def choose(*args: Any, **kwargs: Any) -> Any:
-        remote, local = function(*args, **kwargs)
-        _thread.uploading = None if remote is None else (str(local), str(remote))
-        return remote, local
+    def make(*args: Any, **kwargs: Any) -> Any:
+        folder = function(*args, **kwargs)
+        _thread.temporary = os.path.join(folder, "")
+        return folder
 
-    return choose
+    return make
 
 
 def _report_skipped(filepath: Any, why: str) -> None:
@@ -106,10 +107,14 @@ def _report_skipped(filepath: Any, why: str) -> None:
 
 # Where each Keras puts models to disk, by module and name, with what is to be wrapped around
 # it; what must be left alone and reported is watched too.
+_SAVING_LIB: Wrappers = {
+    "save_model": _model,
+    "save_weights_only": _weights,
+    "get_temp_dir": _temporary,
+}
 _CALLBACKS: Wrappers = {"ModelCheckpoint._save_model": _checkpoint}
 WRITERS: dict[str, Wrappers] = {
-    "keras.src.saving.saving_lib": {"save_model": _model, "save_weights_only": _weights},
-    "keras.src.saving.saving_api": {"_support_gcs_uri": _upload},
+    "keras.src.saving.saving_lib": _SAVING_LIB,
     "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": _model},
     "keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": _model},
     "keras.src.saving.legacy.save": {"save_weights": _weights},
@@ -120,8 +125,7 @@ WRITERS: dict[str, Wrappers] = {
     "keras.src.utils.io_utils": {"ask_to_proceed_with_overwrite": _question},
     "keras.src.callbacks": _CALLBACKS,
     "keras.src.callbacks.model_checkpoint": _CALLBACKS,
-    "tf_keras.src.saving.saving_lib": {"save_model": _model, "save_weights_only": _weights},
-    "tf_keras.src.saving.saving_api": {"_support_gcs_uri": _upload},
+    "tf_keras.src.saving.saving_lib": _SAVING_LIB,
     "tf_keras.src.saving.legacy.hdf5_format": {"save_model_to_hdf5": _model},
     "tf_keras.src.saving.legacy.save": {"save_weights": _weights},
     "tf_keras.src.saving.legacy.saved_model.save": {"save": _model},
@@ -164,12 +168,12 @@ class _Hooks:
 
 
 class _Thread(threading.local):
-    """What a thread is in the middle of: a block, a save, a checkpoint, a save to elsewhere."""
+    """What a thread is in the middle of, and the last temporary folder that it asked Keras for."""
 
     block: HookEntry | None = None
     saving = False
     in_checkpoint = False
-    uploading: tuple[str, str] | None = None
+    temporary = ""
 
 
 _hooks = _Hooks()
