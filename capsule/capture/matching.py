@@ -5,27 +5,20 @@ from __future__ import annotations
 import functools
 import marshal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 from capsule.artifact import Artifact, StoredFunction
 from capsule.capture import live
 from capsule.capture.graph import ImportGraph
 from capsule.capture.objects import dict_parts
+from capsule.capture.options import Attempts
 from capsule.capture.origins import Origins
 from capsule.description.present import entry_of
 from capsule.guest.digest import code_bytes
 from capsule.manifest import CarriedFunction
-
-T = TypeVar("T")
-
-
-class Attempt(Protocol):
-    """Runs one part of the capture; what it raises becomes a problem in the manifest."""
-
-    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T: ...
 
 
 class Match(NamedTuple):
@@ -50,7 +43,7 @@ class LiveModel:
 
 
 def embedded_functions(
-    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempt
+    model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempts
 ) -> tuple[CarriedFunction, ...]:
     """Return every function that the file holds or the live model names, with its node."""
     layers = dict(live.layers(model))

@@ -1,9 +1,12 @@
-"""What a save records: the options that travel from the public verbs to the last builder."""
+"""What a save records, and what it does where that fails."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,3 +23,21 @@ class SaveOptions:
     """Whether a failed capture raises, once the model is safe on disk."""
     allow: tuple[str, ...] = ()
     """Names that look like a secret's and hold none."""
+
+
+@dataclass
+class Attempts:
+    """Runs the parts of a capture: it meets objects of every kind, and a save must not fail."""
+
+    strict: bool
+    problems: list[str] = field(default_factory=list)
+
+    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T:
+        """Return what *act* returns, or *otherwise* if it raises, which then is a problem."""
+        try:
+            return act()
+        except Exception as error:
+            if self.strict:
+                raise
+            self.problems.append(f"{what} could not be captured: {type(error).__name__}: {error}")
+            return otherwise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from capsule import __version__
 from capsule.artifact import Artifact, identify, open_artifact
@@ -16,7 +16,7 @@ from capsule.capture import live
 from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
 from capsule.capture.matching import embedded_functions
-from capsule.capture.options import SaveOptions
+from capsule.capture.options import Attempts, SaveOptions
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
 from capsule.capture.save_warnings import save_warnings
@@ -31,8 +31,6 @@ from capsule.manifest import (
     Probe,
 )
 
-T = TypeVar("T")
-
 
 def project_root() -> Path:
     """Return the folder to which the sidecar's file names are relative: the script's, or this."""
@@ -41,24 +39,6 @@ def project_root() -> Path:
     if main is not None and here not in Path(main).resolve().parents:
         return Path(main).resolve().parent
     return here
-
-
-@dataclass
-class Attempts:
-    """Runs the parts of a capture: it meets objects of every kind, and a save must not fail."""
-
-    strict: bool
-    problems: list[str] = field(default_factory=list)
-
-    def __call__(self, what: str, act: Callable[[], T], otherwise: T) -> T:
-        """Return what *act* returns, or *otherwise* if it raises, which then is a problem."""
-        try:
-            return act()
-        except Exception as error:
-            if self.strict:
-                raise
-            self.problems.append(f"{what} could not be captured: {type(error).__name__}: {error}")
-            return otherwise
 
 
 def record_model(

@@ -127,7 +127,7 @@ class SourceFinder:
 
 
 def _file_of(methods: Sequence[FunctionType]) -> str | None:
-    """Return the file of a class' methods, a real one first; the dataclass' own have none."""
+    """Return the file of a class' methods, a real one first; what dataclass makes has none."""
     files = [method.__code__.co_filename for method in methods]
     real = [file for file in files if not file.startswith("<")]
     return next((file for file in [*real, *files] if file != "<string>"), None)
