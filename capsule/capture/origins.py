@@ -80,7 +80,7 @@ class Origins:
         module = sys.modules.get(name)
         if module is None and name != top:
             return self.of(top)
-        file, folders = _place(module) if module is not None else _place_unloaded(top)
+        file, folders = _place(module, top)
         standard = top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names
         if standard and (file is None or is_standard(file)):
             return Origin("stdlib")
@@ -114,26 +114,26 @@ class Origins:
         return owners.pop() if len(owners) == 1 else None
 
 
-def _place(module: ModuleType) -> tuple[str | None, tuple[str, ...]]:
-    """Return a module's file, or for a namespace package its folders."""
-    spec = getattr(module, "__spec__", None)
-    origin = getattr(spec, "origin", None) or getattr(module, "__file__", None)
-    if not isinstance(origin, str) or origin in ("built-in", "frozen", "namespace"):
-        return None, tuple(getattr(module, "__path__", ()))
-    return origin, ()
+def _place(module: ModuleType | None, top: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return a module's file, or the folders of a namespace package; nothing is imported for it.
 
-
-def _place_unloaded(top: str) -> tuple[str | None, tuple[str, ...]]:
-    """Return where a module that nobody imported yet would come from, without importing it."""
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None:
-        return None, ()
-    if spec.origin in ("built-in", "frozen", "namespace", None):
-        return None, tuple(spec.submodule_search_locations or ())
-    return spec.origin, ()
+    Of a *module* that nobody imported yet, it is where its *top* would come from.
+    """
+    if module is not None:
+        file = getattr(getattr(module, "__spec__", None), "origin", None) or getattr(
+            module, "__file__", None
+        )
+        folders = getattr(module, "__path__", None)
+    else:
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            spec = None
+        file = getattr(spec, "origin", None)
+        folders = getattr(spec, "submodule_search_locations", None)
+    if not isinstance(file, str) or file in ("built-in", "frozen", "namespace"):
+        return None, tuple(folders or ())
+    return file, ()
 
 
 def _framework_folders() -> list[str]:

@@ -143,8 +143,10 @@ class Owners:
 def installation_folders() -> frozenset[str]:
     """Return the folders in which installers put packages for this Python; they never change."""
     folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    folders.update(site.getsitepackages([*site.PREFIXES, sys.base_prefix, sys.base_exec_prefix]))
-    if site.ENABLE_USER_SITE:
+    if hasattr(site, "getsitepackages"):  # a frozen application has a stub of it
+        prefixes = [*site.PREFIXES, sys.base_prefix, sys.base_exec_prefix]
+        folders.update(site.getsitepackages(prefixes))
+    if getattr(site, "ENABLE_USER_SITE", False):
         folders.add(site.getusersitepackages())
     return frozenset(folders)
 
@@ -165,7 +167,7 @@ def _is_of_standard_library(path: str) -> bool:
 
 
 def _is_below(file: str, folder: str) -> bool:
-    return file.startswith(folder.rstrip(os.sep) + os.sep)
+    return os.path.normcase(file).startswith(os.path.normcase(folder).rstrip(os.sep) + os.sep)
 
 
 def _below(file: str, folder: str) -> str:
