@@ -96,11 +96,8 @@ def load(
         raise InputError(f"otherwise={otherwise!r}: choose {' or '.join(get_args(Otherwise))}")
     custom = CustomObjects(bind=dict(bind or {}), objects=dict(custom_objects or {}))
     description = describe(path, sidecar=sidecar, custom=custom)
-    if description.changed:
-        raise ArtifactChangedError(
-            f"{path} has changed since its sidecar was written (SHA-256 differs): restore the"
-            " file, or save the model again under capsule"
-        )
+    if description.change is not None:
+        raise ArtifactChangedError(f"{description.change}: restore it, or save the model again")
     verdict = judge(description, live_environment())
     permission = Trust.of(safe_mode, trust)
     plan = _plan(description, permission, verdict)
@@ -169,7 +166,7 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     """Raise OutputsDifferError unless *model* computes what was recorded at save."""
     if probe.skipped is not None:
         return
-    inputs = [given_array(stored) for stored in probe.given] or make_inputs(probe.inputs)
+    inputs = [given_array(stored) for stored in probe.examples] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
         outputs = keras_adapter.call(model, inputs)

@@ -68,7 +68,10 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         shift += 7
         if not byte & 0x80:
-            return value, at
+            break
+    if value >> 64:
+        raise ProtobufError(f"a number of more than 64 bits before byte {at}")
+    return value, at
 
 
 def _slice(data: bytes, at: int, length: int) -> bytes:

@@ -12,7 +12,7 @@ from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.capture.plain import PlainValues
 from capsule.capture.source import SourceFinder
-from capsule.manifest import Binding, Node
+from capsule.manifest import Binding, BindingKind, Node
 
 NO_SOURCE = "source text was left out as asked"
 
@@ -25,7 +25,7 @@ class Reference(NamedTuple):
     """
 
     name: str
-    how: str
+    how: BindingKind
     value: Any
     attributes: tuple[str, ...] = ()
     optional: bool = False

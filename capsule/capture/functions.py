@@ -10,7 +10,7 @@ from importlib.util import MAGIC_NUMBER
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from capsule.bytecode import adapt, lift, names_used
+from capsule.bytecode import adapt, decompile_code, names_used
 from capsule.capture.context import NO_SOURCE, Context, Draft, Edge, Reference
 from capsule.capture.names import closure_edges, global_edges, restored_modules
 from capsule.capture.objects import is_dunder
@@ -41,7 +41,7 @@ def draft_function(value: Any, context: Context) -> Draft | None:
         file=file,
         line=source.line or code.co_firstlineno,
         source=source.text or decompiled,
-        lifted=decompiled is not None,
+        decompiled=decompiled is not None,
         reason=source.reason.replace(code.co_filename, file) if source.reason else None,
         futures=futures_of(code),
         code=Code(
@@ -62,7 +62,7 @@ def draft_function(value: Any, context: Context) -> Draft | None:
 def _decompiled(function: FunctionType) -> str | None:
     """Return source made from the code itself, if it compiles to the very same code."""
     code = function.__code__
-    text = lift(adapt(code)).text
+    text = decompile_code(adapt(code)).source
     scope = function.__globals__.items()
     modules = [n for n, value in scope if isinstance(value, ModuleType) and n.isidentifier()]
     # Which names its module imported is not known: it decides how 3.11 and 3.12 compile.

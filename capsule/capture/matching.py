@@ -18,7 +18,7 @@ from capsule.capture.options import Attempts
 from capsule.capture.origins import Origins
 from capsule.description.present import entry_of
 from capsule.guest.digest import code_bytes
-from capsule.manifest import CarriedFunction
+from capsule.manifest import EmbeddedFunction
 
 
 class Match(NamedTuple):
@@ -44,7 +44,7 @@ class LiveModel:
 
 def embedded_functions(
     model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempts
-) -> tuple[CarriedFunction, ...]:
+) -> tuple[EmbeddedFunction, ...]:
     """Return every function that the file holds or the live model names, with its node."""
     layers = dict(live.layers(model))
     configured: dict[live.Where, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ def embedded_functions(
     matches = list(_stored(live_model, artifact))
     matches += _named(live_model, artifact, origins, [match.function for match in matches])
 
-    def entry(match: Match) -> CarriedFunction:
+    def entry(match: Match) -> EmbeddedFunction:
         # One odd object must not cost the others their capture.
         function, value = match
         place = f"{'/'.join(function.where)} {function.role}".strip()

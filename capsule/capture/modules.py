@@ -13,6 +13,7 @@ from capsule.capture.names import absolute_name, restored_modules
 from capsule.capture.plain import PlainValues
 from capsule.guest import values
 from capsule.manifest import Binding, Node
+from capsule.manifest.parse import STANDARD_MODULES
 
 _VALUES = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 
@@ -35,7 +36,7 @@ def _draft_local(name: str, module: ModuleType, context: Context) -> Draft | Non
     text = module_source(module)
     if text is None:
         return None
-    if name.split(".")[0] in getattr(sys, "stdlib_module_names", ()):
+    if name.split(".")[0] in STANDARD_MODULES:
         reason = f"it bears the name of a standard module: call {name} something else"
         return Draft(name, Node(kind="module", origin="local", reason=reason))
     try:

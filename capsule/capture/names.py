@@ -13,7 +13,7 @@ from capsule.capture.addresses import module_place
 from capsule.capture.context import Edge, Reference
 from capsule.capture.origins import Origins
 from capsule.guest import values
-from capsule.manifest import Binding
+from capsule.manifest import Binding, BindingKind
 
 # Builtins through which code reaches names that its instructions don't show.
 HIDING = ("eval", "exec", "globals", "locals", "vars", "__import__")
@@ -35,7 +35,7 @@ def closure_edges(
 
 
 def global_edges(
-    uses: Uses, scope: dict[str, Any], origins: Origins, how: str = "global"
+    uses: Uses, scope: dict[str, Any], origins: Origins, how: BindingKind = "global"
 ) -> Iterator[Edge]:
     """Give an edge for each global name used, and for each import inside the body."""
     for name in sorted(uses.globals):

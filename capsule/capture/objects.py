@@ -22,14 +22,21 @@ from typing import Any
 
 from capsule.capture.context import Context, Draft, Reference
 from capsule.guest import values
-from capsule.manifest import Node
+from capsule.manifest import Node, NodeKind
+
+_CONTAINERS: dict[type, NodeKind] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
 
 
 @dataclass(frozen=True)
 class Parts:
     """What an object is made of: ``kind`` of node, a word for it, a reference to each part."""
 
-    kind: str
+    kind: NodeKind
     word: str
     parts: tuple[Reference, ...]
 
@@ -62,9 +69,9 @@ def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
         if getattr(value.__self__, value.__name__, None) == value:
             return call(getattr, [value.__self__, value.__name__], {}, value.__name__)
         return call(MethodType, [value.__func__, value.__self__], {}, value.__name__)
-    if kind in (list, tuple, set, frozenset):
+    if kind in _CONTAINERS:
         items = (Reference(str(number), "item", item) for number, item in enumerate(value))
-        return Parts(kind.__name__, kind.__name__, tuple(items))
+        return Parts(_CONTAINERS[kind], kind.__name__, tuple(items))
     if kind is dict and all(isinstance(key, str) for key in value):
         return dict_parts("dict", value)
     return (

@@ -11,6 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any, Literal
 
 from capsule.environment.ownership import Owners, is_standard
+from capsule.manifest.parse import STANDARD_MODULES
 
 OriginKind = Literal["stdlib", "distribution", "local", "main", "missing"]
 # Nobody's own, wherever they lie: their developers run them from a checkout.
@@ -81,8 +82,7 @@ class Origins:
         if module is None and name != top:
             return self.of(top)
         file, folders = _place(module, top)
-        standard = top in getattr(sys, "stdlib_module_names", ()) or top in sys.builtin_module_names
-        if standard and (file is None or is_standard(file)):
+        if top in STANDARD_MODULES and (file is None or is_standard(file)):
             return Origin("stdlib")
         if file is None and module is None and not folders:
             return Origin("missing")

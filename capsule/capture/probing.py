@@ -37,10 +37,10 @@ def record_probe(model: Any, facts: ModelFacts, choice: Any, *, whole: bool) -> 
         return Probe(skipped=str(error))
     probe = Probe(
         inputs=tuple(specs),
-        given=() if choice is True else tuple(_whole(array) for array in arrays),
+        examples=() if choice is True else tuple(_whole(array) for array in arrays),
         outputs=tuple(guest.record(output) for output in outputs),
     )
-    size = len(json.dumps([probe.inputs, probe.given, probe.outputs]))
+    size = len(json.dumps([probe.inputs, probe.examples, probe.outputs]))
     if size > LIMIT:
         return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
     return probe
@@ -77,9 +77,14 @@ def _outputs(model: Any, facts: ModelFacts, arrays: list[Any]) -> list[Any]:
         changed = state is not None and state.restore()
     if changed:
         raise ValueError("a call changes it: its own layers have state")
-    if any(output.dtype.kind not in "biufc" for output in outputs):
+    if not all(_is_comparable(output.dtype) for output in outputs):
         raise ValueError("its outputs are not numbers")
     return outputs
+
+
+def _is_comparable(dtype: Any) -> bool:
+    # To numpy bfloat16 is of no kind of number.
+    return dtype.kind in "biufc" or dtype.name in guest.TOLERANCES
 
 
 class _State:

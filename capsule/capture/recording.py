@@ -23,8 +23,8 @@ from capsule.capture.save_warnings import save_warnings
 from capsule.description.present import artifact_facts, entry_of, now
 from capsule.environment import live_environment, read_distributions
 from capsule.manifest import (
-    CarriedFunction,
     DistributionFacts,
+    EmbeddedFunction,
     Manifest,
     ModelFacts,
     Node,
@@ -68,7 +68,7 @@ def record_model(
         Probe(skipped="it could not be recorded"),
     )
     return Manifest(
-        origin="saved",
+        origin="recorded",
         created=now(),
         created_by=f"capsule {__version__}",
         artifact=artifact_facts(artifact),
@@ -100,12 +100,12 @@ def _model_facts(model: Any, origins: Origins, artifact: Artifact, attempt: Atte
     facts = attempt("the model", lambda: live.model_facts(model, origins), ModelFacts("unknown"))
     nothing: tuple[str, ...] = ()
     check = functools.partial(save_warnings, model, origins, artifact.format)
-    return replace(facts, doubts=attempt("what may go wrong", check, nothing))
+    return replace(facts, warnings=attempt("what may go wrong", check, nothing))
 
 
 def _functions(
     model: Any, artifact: Artifact, graph: ImportGraph, origins: Origins, attempt: Attempts
-) -> tuple[CarriedFunction, ...]:
+) -> tuple[EmbeddedFunction, ...]:
     if artifact.format == "saved-model":
         return ()  # its functions are in its graph
     return attempt(

@@ -66,13 +66,15 @@ class SourceFinder:
         """Return the text of *function*: the lambda or def alone, not its whole line."""
         code = function.__code__
         parsed = self._parse(code.co_filename, function.__globals__)
+        missing = Source(None, None, f"no source text exists for {code.co_filename}")
         if parsed is None:
-            return Source(None, None, f"no source text exists for {code.co_filename}")
+            return missing
         for node in parsed.tree.definitions.get(code.co_firstlineno, []):
             text = _segment(parsed.lines, node)
             if text is not None and parsed.makes(text, node, function):
                 return Source(text, node.lineno)
-        return Source(None, None, _changed(code))
+        # From 3.13 on `python -c` has a text, under the name that every eval shares with it.
+        return missing if code.co_filename == "<string>" else Source(None, None, _changed(code))
 
     def find_decorated(self, function: FunctionType) -> Source:
         """Return the text of a def with its decorators, where *function* is what they got."""

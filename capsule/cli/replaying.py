@@ -184,7 +184,7 @@ class _Report:
         with progress_to(sys.stderr) as progress:
             self.replayed = rebuild(description, asked.trust, options, progress)
         self._say(text.listing(text.replay_lines(self.replayed)))
-        if not self.replayed.consent.given:
+        if not self.replayed.consent.allowed:
             self._say(text.listing(text.consent_lines(self.replayed)))
             raise text.refusal(self.replayed)
 

@@ -12,7 +12,7 @@ from capsule.artifact import Artifact, StoredFunction
 from capsule.consent.listing import reaches, shown
 from capsule.errors import ConsentError, escaped
 from capsule.guest.digest import code_bytes, digest
-from capsule.manifest import CarriedFunction, Code, Manifest, Node, alike
+from capsule.manifest import Code, EmbeddedFunction, Manifest, Node, same_definition
 
 SHOWN = 24  # lines of source that a refusal shows of each definition
 
@@ -116,7 +116,7 @@ class Consent:
     """Everything that loading would run, and whether that was allowed."""
 
     functions: tuple[PlannedFunction, ...]
-    given: bool
+    allowed: bool
     builds: bool = False
     """Whether other code may run as well: of source distributions, and of what comes from
     elsewhere than the index. Trust in functions does not extend to that."""
@@ -132,7 +132,7 @@ class Consent:
 
     def require(self, artifact: str) -> None:
         """Raise ConsentError, listing each function, unless consent was given."""
-        if self.given:
+        if self.allowed:
             return
         first = f"loading {artifact} would run {len(self.functions)} function(s) of it:"
         if not self.functions:
@@ -224,7 +224,7 @@ def make_plan(
     foreign = artifact.foreign(_classes(planned, nodes))
     named = bool(planned) and all(p.digest in trust.digests for p in planned) and not foreign
     reached = _reached([f["node"] for f in functions if f["node"] is not None], nodes)
-    allowed = not trust.safe_mode
+    everything = not trust.safe_mode
     return Plan(
         keras=keras or (manifest.keras.module if manifest.keras else "keras"),
         format=artifact.format,
@@ -232,7 +232,7 @@ def make_plan(
         judged=artifact.judged,
         functions=tuple(functions),
         nodes={name: _node_json(nodes[name]) for name in sorted(reached)},
-        consent=Consent(tuple(planned), named or allowed, allowed, foreign),
+        consent=Consent(tuple(planned), named or everything, everything, foreign),
         build=None if build is None else build.to_json(),
     )
 
@@ -244,7 +244,7 @@ class _Resolver:
         self.nodes = dict(manifest.nodes)
         self._manifest = manifest
         self._by_source: dict[str | None, list[str]] = {}  # like ones share theirs
-        self._in_place: dict[Place, list[CarriedFunction]] = {}
+        self._in_place: dict[Place, list[EmbeddedFunction]] = {}
         for function in manifest.functions:
             self._in_place.setdefault(_place(function), []).append(function)
 
@@ -255,7 +255,7 @@ class _Resolver:
             return None
         # One definition met in two layers is one function: Keras stores both alike.
         candidates = self._by_source.setdefault(self.nodes[node].source, [])
-        like = next((name for name in candidates if alike(self.nodes, name, node)), None)
+        like = next((name for name in candidates if same_definition(self.nodes, name, node)), None)
         if like is None:
             candidates.append(node)
         return like or node
@@ -268,7 +268,7 @@ class _Resolver:
                 if stored.code is not None:
                     self._add_code(function.node, stored)
                 return function.node
-        if self._manifest.origin == "file" and stored.code is not None:
+        if self._manifest.origin == "described" and stored.code is not None:
             return self._from_bytes(stored)
         return None
 
@@ -350,7 +350,7 @@ def _stored(artifact: Artifact, manifest: Manifest) -> list[StoredFunction]:
     return functions
 
 
-def _place(function: StoredFunction | CarriedFunction) -> Place:
+def _place(function: StoredFunction | EmbeddedFunction) -> Place:
     return Place(function.where, function.role, function.key)
 
 

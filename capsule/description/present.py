@@ -9,7 +9,7 @@ from capsule import __version__
 from capsule.artifact import Artifact, StoredFunction, open_artifact
 from capsule.environment import Environment, environment_here, read_distributions
 from capsule.environment.frameworks import backend_provider, installed_kerases
-from capsule.manifest import ArtifactFacts, CarriedFunction, KerasFacts, Manifest, Probe
+from capsule.manifest import ArtifactFacts, EmbeddedFunction, KerasFacts, Manifest, Probe
 
 
 def artifact_facts(artifact: Artifact) -> ArtifactFacts:
@@ -33,7 +33,7 @@ def describe_present(
     artifact = open_artifact(path)
     environment = environment_here(python)
     return Manifest(
-        origin="file",
+        origin="described",
         created=now(),
         created_by=f"capsule {__version__}",
         artifact=artifact_facts(artifact),
@@ -70,9 +70,9 @@ def _keras_installed(artifact: Artifact, environment: Environment) -> KerasFacts
 
 def entry_of(
     function: StoredFunction, node: str | None, name: str | None = None, *, damaged: bool = False
-) -> CarriedFunction:
+) -> EmbeddedFunction:
     """Return what the sidecar says of a function of the file."""
-    return CarriedFunction(
+    return EmbeddedFunction(
         where=function.where,
         role=function.role,
         name=name or function.name,

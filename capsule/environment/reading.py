@@ -15,6 +15,9 @@ from capsule.environment.frameworks import KERAS, keras_provider
 from capsule.guest import collector
 from capsule.manifest import ENVIRONMENT_VARIABLES, PlatformFacts, PythonFacts
 
+# What a keras.json sets.
+SETTINGS = ("floatx", "epsilon", "image_data_format", "backend")
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -66,11 +69,10 @@ def live_environment() -> Environment:
 
 def _settings_in_effect() -> dict[str, Any]:
     """Return what the Keras that is loaded in this process, if any, goes by."""
-    known = ("floatx", "epsilon", "image_data_format", "backend")
     for name in ("keras.src.backend.config", "keras.src.backend_config", "keras.backend_config"):
         module = sys.modules.get(name)
         if module is not None:
-            return {key: getattr(module, key)() for key in known if hasattr(module, key)}
+            return {key: getattr(module, key)() for key in SETTINGS if hasattr(module, key)}
     return {}
 
 
@@ -84,6 +86,5 @@ def keras_settings() -> dict[str, Any]:
         settings = json.loads(text)
     except (OSError, ValueError):
         return backend
-    known = ("floatx", "epsilon", "image_data_format", "backend")
     settings = settings if isinstance(settings, dict) else {}
-    return {**{k: settings[k] for k in known if k in settings}, **backend}
+    return {**{k: settings[k] for k in SETTINGS if k in settings}, **backend}

@@ -14,12 +14,17 @@ FREE_LENGTH = 8  # stands for every other dimension that the model leaves open
 WHOLE_LIMIT = 16 * 1024
 POSITIONS = 1000
 
-# By what the numbers can still tell apart after other kernels computed them.
+# Relative and absolute, by what the numbers can still tell apart after other kernels computed
+# them: of bfloat16, whose neighbours are up to 1/128 apart, the next three.
 TOLERANCES = {
     "float64": (1e-7, 1e-9),
     "float32": (1e-4, 1e-5),
     "float16": (1e-2, 1e-3),
+    "bfloat16": (3e-2, 4e-3),
 }
+# A complex number is as exact as its parts are.
+TOLERANCES["complex128"] = TOLERANCES["float64"]
+TOLERANCES["complex64"] = TOLERANCES["float32"]
 
 
 def uniform(seed: int, count: int) -> Any:
@@ -88,7 +93,8 @@ def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[st
     """Compare recorded outputs with *arrays*.
 
     Returns ``{"agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason"}``;
-    ``reason`` is None where they agree.
+    ``reason`` is None where they agree. Numbers of a dtype that is not in ``TOLERANCES``
+    agree only where they are equal; NaN equals NaN.
     """
     import numpy
 
@@ -103,52 +109,101 @@ def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[st
     }
     if len(records) != len(arrays):
         return _disagree(result, "%d outputs, %d were recorded" % (len(arrays), len(records)))
-    for index, (kept, array) in enumerate(zip(records, arrays)):
+    for index, (recorded, array) in enumerate(zip(records, arrays)):
         array = numpy.asarray(array, order="C")
-        if list(array.shape) != list(kept["shape"]) or array.dtype.name != kept["dtype"]:
-            found = (index, array.dtype.name, list(array.shape), kept["dtype"], kept["shape"])
-            return _disagree(result, "output %d is %s %s, recorded was %s %s" % found)
-        if "base64" in kept:
-            expected = numpy.frombuffer(base64.b64decode(kept["base64"]), dtype=array.dtype)
-            found = array.reshape(-1)
-        else:
-            expected = numpy.frombuffer(base64.b64decode(kept["sample"]), dtype=array.dtype)
-            found = array.reshape(-1)[positions(array.size)]
-            if hashlib.sha256(array.tobytes()).hexdigest() != kept["sha256"]:
-                result["exactly"] = False
-        _compare_one(result, index, expected, found)
+        if list(array.shape) != list(recorded["shape"]) or array.dtype.name != recorded["dtype"]:
+            shapes = (list(array.shape), recorded["dtype"], recorded["shape"])
+            return _disagree(
+                result,
+                "output %d is %s %s, recorded was %s %s" % ((index, array.dtype.name) + shapes),
+            )
+        _compare_output(result, index, recorded, array)
     return result
 
 
-def _compare_one(result: Dict[str, Any], index: int, expected: Any, found: Any) -> None:
+def _compare_output(
+    result: Dict[str, Any], index: int, recorded: Dict[str, Any], array: Any
+) -> None:
+    """Enter into *result* how one output differs from its record, as far as that tells."""
     import numpy
 
-    same = expected == found
-    if expected.dtype.kind == "f":
-        same |= numpy.isnan(expected) & numpy.isnan(found)
-    if same.all():
+    computed = array.reshape(-1)
+    if "base64" not in recorded:
+        computed = computed[positions(array.size)]
+        if hashlib.sha256(array.tobytes()).hexdigest() != recorded["sha256"]:
+            result["exactly"] = False
+            if array.dtype.name not in TOLERANCES:
+                _disagree(result, "output %d differs" % index)
+    raw = base64.b64decode(recorded["base64" if "base64" in recorded else "sample"])
+    if len(raw) != computed.nbytes:
+        _disagree(result, "the record of output %d is damaged: its length is wrong" % index)
+    elif array.dtype.name in TOLERANCES:
+        _compare_rounded(result, index, numpy.frombuffer(raw, dtype=array.dtype), computed)
+    else:
+        _compare_exact(result, index, numpy.frombuffer(raw, dtype=array.dtype), computed)
+
+
+def _compare_rounded(result: Dict[str, Any], index: int, expected: Any, computed: Any) -> None:
+    """Compare numbers that may differ by what their dtype can still tell apart."""
+    import numpy
+
+    # Part by part: a complex number of which one part is NaN or infinite has another part.
+    expected_parts, computed_parts = _parts(expected), _parts(computed)
+    equal = expected_parts == computed_parts
+    equal |= numpy.isnan(expected_parts) & numpy.isnan(computed_parts)
+    if equal.all():
         return
-    result["exactly"] = False
-    rtol, atol = TOLERANCES.get(expected.dtype.name, (0.0, 0.0))
+    rtol, atol = TOLERANCES[expected.dtype.name]
     result["rtol"], result["atol"] = max(result["rtol"], rtol), max(result["atol"], atol)
-    kind = "complex128" if expected.dtype.kind == "c" else "float64"
-    a, b = expected[~same].astype(kind), found[~same].astype(kind)
     with numpy.errstate(all="ignore"):
-        gap = numpy.abs(a - b)
-        relative = gap / numpy.abs(a)
-        fits = gap <= atol + rtol * numpy.abs(a)
-    finite = numpy.isfinite(gap)
-    if finite.any():
-        result["max_abs"] = max(result["max_abs"], float(gap[finite].max()))
-    if numpy.isfinite(relative).any():
-        finite_relative = relative[numpy.isfinite(relative)]
-        result["max_rel"] = max(result["max_rel"], float(finite_relative.max()))
-    if not fits.all():
-        _disagree(
-            result,
-            "output %d differs at %d of %d values compared"
-            % (index, int((~fits).sum()), expected.size),
-        )
+        gaps = _moduli(numpy.where(equal, 0.0, expected_parts - computed_parts))
+        # An infinite number must not make its tolerance infinite: anything would agree with it.
+        sizes = _moduli(numpy.where(numpy.isfinite(expected_parts), expected_parts, 0.0))
+        agreeing = gaps <= atol + rtol * sizes
+    _enter(result, index, ~equal.all(axis=1), agreeing, gaps, sizes)
+
+
+def _compare_exact(result: Dict[str, Any], index: int, expected: Any, computed: Any) -> None:
+    """Compare what no other kernel computes otherwise: whole numbers and truth values."""
+    equal = expected == computed
+    if equal.all():
+        return
+    # For people alone: of large whole numbers float64 does not tell one from the next.
+    sizes = abs(expected.astype("float64"))
+    gaps = abs(expected.astype("float64") - computed.astype("float64"))
+    _enter(result, index, ~equal, equal, gaps, sizes)
+
+
+def _parts(numbers: Any) -> Any:
+    """Return a row for each of *numbers* as float64: its value, or its real and imaginary part."""
+    if numbers.dtype.kind == "c":
+        return numbers.astype("complex128").view("float64").reshape(-1, 2)
+    return numbers.astype("float64").reshape(-1, 1)
+
+
+def _moduli(parts: Any) -> Any:
+    """Return the length of each row of *parts*: of a number of one part its absolute value."""
+    import numpy
+
+    return numpy.abs(numpy.hypot.reduce(parts, axis=1))
+
+
+def _enter(
+    result: Dict[str, Any], index: int, differing: Any, agreeing: Any, gaps: Any, sizes: Any
+) -> None:
+    """Enter into *result* the largest differences, and whether all numbers agree."""
+    import numpy
+
+    result["exactly"] = False
+    with numpy.errstate(all="ignore"):
+        ratios = gaps[differing] / sizes[differing]
+    for name, values in (("max_abs", gaps[differing]), ("max_rel", ratios)):
+        finite = values[numpy.isfinite(values)]
+        result[name] = max([result[name]] + finite.tolist())
+    count = int((~agreeing).sum())
+    if count:
+        counts = (index, count, len(agreeing))
+        _disagree(result, "output %d differs at %d of %d values compared" % counts)
 
 
 def _disagree(result: Dict[str, Any], reason: str) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ ARRAY_LIMIT = 1024 * 1024
 COUNT_LIMIT = 20 * 1000
 TOO_LARGE = "larger than %d KiB" % (SIZE_LIMIT // 1024)
 DEPTH_LIMIT = 32
+BITS_LIMIT = 14 * 1000  # Python writes and reads no whole number of more than 4300 digits
 
 
 class OpaqueValue(ValueError):
@@ -75,8 +76,10 @@ def _encode(value: Any, around: List[Any], met: Optional[List[int]] = None) -> A
         return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
     if kind in _HOLDERS and any(value is outer for outer in around):
         return opaque(value, "it holds itself")
-    if value is None or kind in (bool, int):
+    if value is None or kind is bool:
         return value
+    if kind is int:
+        return _encode_int(value)
     if kind is str:
         if len(value) > SIZE_LIMIT:
             return opaque(value, "longer than %d characters" % SIZE_LIMIT)
@@ -107,6 +110,12 @@ def _encode(value: Any, around: List[Any], met: Optional[List[int]] = None) -> A
     return _encode_numpy(value)
 
 
+def _encode_int(value: int) -> Any:
+    if value.bit_length() > BITS_LIMIT:
+        return opaque(value, "a whole number of more than %d bits" % BITS_LIMIT)
+    return value
+
+
 def _encode_bytes(value: bytes) -> Dict[str, Any]:
     if len(value) > SIZE_LIMIT:
         return opaque(value, "longer than %d bytes" % SIZE_LIMIT)
@@ -118,8 +127,9 @@ def _encode_numpy(value: Any) -> Dict[str, Any]:
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)):
         return opaque(value, "not plain data")
-    if type(value) is not numpy.ndarray and isinstance(value, numpy.ndarray):
-        return opaque(value, "a subclass of numpy.ndarray")
+    plain = numpy.ndarray if isinstance(value, numpy.ndarray) else value.dtype.type
+    if type(value) is not plain:
+        return opaque(value, "a subclass of %s.%s" % (plain.__module__, plain.__name__))
     if value.dtype.kind not in "biufcSU":
         return opaque(value, "an array of dtype %s" % value.dtype)
     if value.nbytes > ARRAY_LIMIT:

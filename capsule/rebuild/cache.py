@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,9 @@ from capsule.rebuild.sources import Sources
 
 READY = "capsule-ready.json"
 LOCK = "capsule-lock.txt"
+# Errors of the disk itself, and those that are the cache's only where its own files are meant.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_RIGHT = (errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,11 @@ def environment_key(
     """Return the key of an environment: over everything that decides what is in it."""
     parts = {
         "python": [str(python.path), python.version],
-        "pins": list(pins.requirements),
+        "pins": sorted(pins.requirements),
         "platform": [platform.system(), platform.machine()],
         "backend": backend,
         "build": build,
-        "hashes": {name: list(pins.hashes[name]) for name in sorted(pins.hashes)},
+        "hashes": {name: sorted(pins.hashes[name]) for name in sorted(pins.hashes)},
         "sources": (sources or Sources()).told(),
         "index": {
             k: v
@@ -103,7 +107,7 @@ def build(
     try:
         root.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise _unwritable(root, error) from None
+        raise _failure(root, error) from None
     key = environment_key(
         python, pins, backend=backend.name, build=allow_build, sources=backend.sources
     )
@@ -130,7 +134,7 @@ def build(
         except BaseException as error:  # Ctrl-C as well: nothing half-built is left over
             discard(folder)
             if isinstance(error, OSError):
-                raise _unwritable(root, error) from None
+                raise _failure(root, error) from None
             raise
     return Built(folder, python.version, backend.name, False, pins, made)
 
@@ -144,17 +148,26 @@ def locked(path: Path, progress: Progress) -> Iterator[None]:
             progress("waiting for another capsule that builds this environment")
             lock.acquire()
     except OSError as error:
-        raise _unwritable(path.parent, error) from None
+        raise _failure(path.parent, error) from None
     try:
         yield
     finally:
         lock.release()
 
 
-def _unwritable(folder: Path, error: OSError) -> RebuildError:
+def _failure(folder: Path, error: OSError) -> RebuildError:
+    """Return what to tell of *error*, which came up while *folder* of the cache was written."""
+    place = None if error.filename is None else Path(str(error.filename))
+    ours = place is None or folder in (place, *place.parents)
+    if error.errno in _NO_ROOM or (error.errno in _NO_RIGHT and ours):
+        return RebuildError(
+            f"the cache {folder} can't be written: {error.strerror}; make room or set"
+            " CAPSULE_CACHE",
+            code="cache",
+        )
+    reason = error.strerror or str(error)
     return RebuildError(
-        f"the cache {folder} can't be written: {error.strerror}; make room or set CAPSULE_CACHE",
-        code="cache",
+        f"the environment could not be built: {reason}" + (f" ({place})" if place else "")
     )
 
 
@@ -174,7 +187,7 @@ def _mark_ready(
     marker = {
         "python": python.version,
         "backend": backend.name,
-        "pins": list(pins.requirements),
+        "pins": sorted(pins.requirements),
         "from_source": list(made.from_source),
         "yanked": dict(made.yanked),
         "state": state_of(folder),
@@ -199,7 +212,7 @@ def is_ready(folder: Path, pins: Pins) -> bool:
         marker = json.loads((folder / READY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    if marker.get("pins") != list(pins.requirements) or marker.get("state") != state_of(folder):
+    if marker.get("pins") != sorted(pins.requirements) or marker.get("state") != state_of(folder):
         return False
     return not differences(folder, pins)
 

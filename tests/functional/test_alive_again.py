@@ -211,7 +211,7 @@ def loads(**options):
         return type(error).__name__
     return "loaded"
 changed = {list(CHANGES)!r}
-print(json.dumps([loads(), *(loads(manifest=change + ".json") for change in changed)]))
+print(json.dumps([loads(), *(loads(sidecar=change + ".json") for change in changed)]))
 """,
     )
     assert told == ["loaded", *["ConsentError"] * len(CHANGES)]

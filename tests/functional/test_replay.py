@@ -260,7 +260,7 @@ def test_a_probe_that_no_longer_agrees_is_status_1(
         str(path),
         "--unsafe",
         "--check",
-        "--manifest",
+        "--sidecar",
         str(tmp_path / "other.json"),
         CAPSULE_CACHE=cache,
     )

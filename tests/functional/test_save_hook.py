@@ -94,7 +94,7 @@ thread = threading.Thread(target=inside)
 with capsule.hooked(probe=True):
     thread.start(); thread.join()
     model.save("block.keras")
-told["given"] = len(read("given.keras")["probe"]["given"])
+told["given"] = len(read("given.keras")["probe"]["examples"])
 told["outer"] = read("outer.keras")["probe"]["skipped"]
 told["thread"] = "lambda x: x * 2" in open("thread.keras.capsule.json").read()
 told["block"] = [read("block.keras")["probe"]["skipped"], "lambda x: x * 2" in open("block.keras.capsule.json").read()]
@@ -269,7 +269,7 @@ model = small()
 told["made"] = probe(model)["skipped"]
 told["left out"] = probe(model, probe=False)["skipped"]
 given = probe(model, probe=np.ones((3, 4), "float32"))
-told["given"] = [given["skipped"], given["given"][0]["shape"], given["outputs"][0]["shape"]]
+told["given"] = [given["skipped"], given["examples"][0]["shape"], given["outputs"][0]["shape"]]
 told["too large"] = probe(model, probe=np.ones((60000, 4), "float32"))["skipped"]
 class Raises(keras.layers.Layer):
     def call(self, x):

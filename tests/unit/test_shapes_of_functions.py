@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.manifest.parse import HOWS, KINDS
+from capsule.manifest import BindingKind, NodeKind
 
 RATE = 4
 
@@ -184,8 +184,10 @@ def captured(function: Any) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_comes_back_and_computes_the_same(shape: str) -> None:
     name, nodes = captured(SHAPES[shape])
-    assert all(node["kind"] in KINDS for node in nodes.values())
-    assert all(edge["how"] in HOWS for node in nodes.values() for edge in node["names"])
+    assert all(node["kind"] in get_args(NodeKind) for node in nodes.values())
+    assert all(
+        edge["how"] in get_args(BindingKind) for node in nodes.values() for edge in node["names"]
+    )
     again = Restorer(nodes).restore([name])[name]
     assert again is not SHAPES[shape]
     assert again(5) == SHAPES[shape](5)
@@ -194,7 +196,7 @@ def test_it_comes_back_and_computes_the_same(shape: str) -> None:
 def test_what_was_eval_ed_is_lifted_and_says_so() -> None:
     name, nodes = captured(eval("lambda x: x * 4 + RATE"))
     node = nodes[name]
-    assert node["lifted"]
+    assert node["decompiled"]
     assert node["source"] == "lambda x: x * 4 + RATE"
     assert "no source text exists" in node["reason"]
     node["code"] = None  # another Python has no use for it

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from capsule.bytecode.formats import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
-from capsule.keras_compat.facts import is_keras3, keras_generation, same_family
+from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
 from capsule.verdict.case import Case, CaseRule
 from capsule.verdict.codes import environment as codes
@@ -58,7 +59,7 @@ def bytecode(case: Case) -> Iterator[Finding]:
     saved, here = case.manifest.python, case.environment.python
     if not _may_differ(saved, here):
         return
-    expected, found = f"Python {_span(saved)}", f"Python {here.minor}"
+    expected = f"Python {_span(saved)}"
     code = codes.BYTECODE_RELATED if _is_related(saved, here) else codes.BYTECODE
     code = codes.BYTECODE_PERHAPS if here.minor in saved.versions else code
     for function in case.manifest.functions:
@@ -67,7 +68,7 @@ def bytecode(case: Case) -> Iterator[Finding]:
                 function.name,
                 reach_of(function),
                 expected=expected,
-                found=found,
+                found=f"Python {here.minor}",
                 layer=layer_of(function),
             )
 
@@ -266,10 +267,10 @@ def settings(case: Case) -> Iterator[Finding]:
     if keras is not None and keras.backend is not None and is_keras3(keras):
         expected["backend"] = keras.backend
     for name, value in expected.items():
-        found = case.environment.settings.get(name, _DEFAULT_SETTINGS[name])
-        if found != value:
+        setting = case.environment.settings.get(name, _DEFAULT_SETTINGS[name])
+        if setting != value:
             yield codes.SETTINGS(
-                name, ("model", "keras", name), expected=str(value), found=str(found)
+                name, ("model", "keras", name), expected=str(value), found=str(setting)
             )
 
 
@@ -279,15 +280,15 @@ def variables(case: Case) -> Iterator[Finding]:
     if saved is None or case.environment.kind not in ("live", "interpreter"):
         return
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
-        expected, found = saved.get(name), case.environment.variables.get(name)
-        if expected != found:
+        expected, value = saved.get(name), case.environment.variables.get(name)
+        if expected != value:
             yield codes.VARIABLE(
                 name,
                 ("model", "keras", name),
                 expected=expected,
-                found=found,
+                found=value,
                 before=expected or "unset",
-                after=found or "unset",
+                after=value or "unset",
                 command=f"export {name}={expected}" if expected else f"unset {name}",
             )
 

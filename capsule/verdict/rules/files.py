@@ -14,13 +14,13 @@ from capsule.verdict.finding import Finding
 
 def described(subject: Subject) -> Iterator[Finding]:
     """A sidecar made for a file that existed: nobody saw the model saved."""
-    if subject.manifest.origin == "file":
+    if subject.manifest.origin == "described":
         yield codes.DESCRIBED(subject.manifest.artifact.name, ("model",))
 
 
 def save_warnings(subject: Subject) -> Iterator[Finding]:
     """What may go wrong though nothing shows it."""
-    for warning in subject.manifest.model.doubts if subject.manifest.model else ():
+    for warning in subject.manifest.model.warnings if subject.manifest.model else ():
         yield codes.SAVE_WARNING(subject.manifest.artifact.name, ("model",), warning=warning)
 
 
@@ -39,12 +39,13 @@ def no_probe(subject: Subject) -> Iterator[Finding]:
 def artifact_changed(case: Case) -> Iterator[Finding]:
     """Another file than the one that the sidecar describes."""
     description = case.description
-    if description.changed:
+    if description.change is not None:
         yield codes.ARTIFACT_CHANGED(
             description.path.name,
             ("model",),
             expected=f"sha256:{description.manifest.artifact.sha256}",
             found=f"sha256:{description.identity.sha256}",
+            change=description.change,
         )
 
 
@@ -66,8 +67,8 @@ def _older(case: Case) -> bool:
     if case.keras is None or not case.keras.third:
         return False
     keras = case.manifest.keras
-    known = keras.version if keras is not None else case.description.artifact.keras_version
-    return known is None or not known.startswith("3.")
+    version = keras.version if keras is not None else case.description.artifact.keras_version
+    return version is None or not version.startswith("3.")
 
 
 OF_SUBJECT: tuple[SubjectRule, ...] = (described, weights_only, save_warnings, no_probe)

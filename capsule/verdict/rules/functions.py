@@ -37,7 +37,7 @@ def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
     """Give the functions that take more than constants of numpy, and what they take."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            used = [a for a in binding.taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
+            used = [a for a in binding.members if a not in ("pi", "e", "inf", "nan", "newaxis")]
             if binding.to == "numpy" and used:
                 yield name, used[0]
 
@@ -79,7 +79,7 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
         if node.kind == "class" and node.source is None:
             if not supplied(short(name), subject.custom.names):
                 yield codes.CLASS_OPAQUE(short(name), reach, expected="source", reason=node.reason)
-        elif node.lifted:
+        elif node.decompiled:
             yield codes.SOURCE_DECOMPILED(
                 subject.called(name),
                 reach,
@@ -107,8 +107,8 @@ def unread(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_empty(node: Node) -> bool:
-    made = node.kind in ("lambda", "function") and node.origin != "reference"
-    return made and node.source is None and node.code is None
+    defined = node.kind in ("lambda", "function") and node.origin != "reference"
+    return defined and node.source is None and node.code is None
 
 
 def module_opaque(subject: Subject) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def randomness(subject: Subject) -> Iterator[Finding]:
     """Functions that reach random numbers: they compute something else each time."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            parts = f"{binding.to or ''}.{'.'.join(binding.taken)}".split(".")
+            parts = f"{binding.to or ''}.{'.'.join(binding.members)}".split(".")
             chance = any(p.startswith("random") or p in _CHANCE for p in parts)
             if binding.to is not None and chance:
                 reach = (*subject.reaches.of_node[name], binding.name)
@@ -171,7 +171,7 @@ def outside(subject: Subject) -> Iterator[Finding]:
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             ways = _OUTSIDE.get(binding.to or "", ())
-            used = [taken for taken in binding.taken if taken.split(".")[0] in ways]
+            used = [chain for chain in binding.members if chain.split(".")[0] in ways]
             if used:
                 yield codes.OUTSIDE(
                     binding.name,

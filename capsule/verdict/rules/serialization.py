@@ -16,7 +16,7 @@ from capsule.keras_compat.facts import (
     is_of_keras,
     names_at_load,
 )
-from capsule.manifest import JSON, Binding, CarriedFunction, Node, alike, holds_value
+from capsule.manifest import JSON, Binding, EmbeddedFunction, Node, holds_value, same_definition
 from capsule.verdict.case import Subject, SubjectRule
 from capsule.verdict.codes import serialization as codes
 from capsule.verdict.finding import Code, Finding
@@ -29,13 +29,13 @@ _OF_LAMBDA = frozenset(("function", "output_shape", "mask"))
 
 def stored_alike(subject: Subject) -> Iterator[Finding]:
     """Functions that the file stores alike though they differ: nothing can tell them apart."""
-    first: dict[str, CarriedFunction] = {}
+    first: dict[str, EmbeddedFunction] = {}
     nodes = subject.manifest.nodes
     for function in subject.manifest.functions:
         if function.node is None:
             continue
         other = first.setdefault(function.key or f"name:{function.name}", function)
-        if other.node is None or alike(nodes, other.node, function.node):
+        if other.node is None or same_definition(nodes, other.node, function.node):
             continue
         # In Lambda layers of other names capsule knows each by its place.
         apart = _in_other_layers(function, other)
@@ -45,7 +45,7 @@ def stored_alike(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _in_other_layers(function: CarriedFunction, other: CarriedFunction) -> bool:
+def _in_other_layers(function: EmbeddedFunction, other: EmbeddedFunction) -> bool:
     in_lambda = {function.role, other.role} <= _OF_LAMBDA
     placed = bool(function.where and other.where)
     return in_lambda and placed and function.where[-1] != other.where[-1]
@@ -73,15 +73,15 @@ def by_name_only(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _by_name(subject: Subject, function: CarriedFunction, node: Node | None) -> Code | None:
+def _by_name(subject: Subject, function: EmbeddedFunction, node: Node | None) -> Code | None:
     """Return the code for a function stored by name, None where Keras finds it again."""
     if function.encoding != "by-name" or function.role == "arguments":
         return None
     if is_of_keras(function.module):
         return None
     if subject.inferred and node is None:
-        found = supplied(function.name, subject.custom.names)
-        return None if found or function.name in KERAS_NAMES else codes.BY_NAME_UNKNOWN
+        there = supplied(function.name, subject.custom.names) or function.name in KERAS_NAMES
+        return None if there else codes.BY_NAME_UNKNOWN
     if node is not None and node.origin == "reference" and function.name in KERAS_NAMES:
         return None
     return codes.BY_NAME_ONLY
@@ -106,7 +106,7 @@ def defaults_lost(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _defaults_lost(subject: Subject, function: CarriedFunction, node: Node | None) -> str | None:
+def _defaults_lost(subject: Subject, function: EmbeddedFunction, node: Node | None) -> str | None:
     if function.defaults and is_keras3(subject.manifest.keras):
         return (
             'has default arguments, which Keras 3 cannot load again ("arg 4 (defaults) must be'
