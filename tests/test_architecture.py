@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import json
@@ -79,7 +80,7 @@ def test_public_functions_are_reached_twice_and_no_module_hides_them() -> None:
     for name in capsule.__all__:
         first = getattr(capsule, name)
         importlib.import_module("capsule.rebuild.replaying")
-        importlib.import_module("capsule.capture.hook")
+        importlib.import_module("capsule.capture.save_hook")
         assert getattr(capsule, name) is first
         assert f"capsule.{name}" not in MODULES
 
@@ -112,6 +113,34 @@ def test_guest_parses_on_python_3_6_and_imports_only_itself(path: Path) -> None:
 def test_modules_stay_small() -> None:
     for path in ROOT.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_modules_of_capture_import_each_other_in_one_direction() -> None:
+    room = ROOT / "capture"
+    imports = {}
+    for path in room.glob("*.py"):
+        # Wherever they stand, in a function or for type checkers alone.
+        nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+        named = {f"{n.module}.{alias.name}" for n in nodes for alias in n.names}
+        modules = {name.split(".")[2] for name in named if name.startswith("capsule.capture.")}
+        imports[path.stem] = modules & {inner.stem for inner in room.glob("*.py")}
+    while imports:
+        leaves = {name for name, others in imports.items() if not others & imports.keys()}
+        assert leaves, f"a circle among {sorted(imports)}"
+        imports = {name: others for name, others in imports.items() if name not in leaves}
+
+
+def test_no_module_of_capture_bears_the_name_of_a_public_function() -> None:
+    names = {path.stem for path in (ROOT / "capture").glob("*.py")}
+    assert not names & set(capsule.__all__)
+
+
+@pytest.mark.parametrize("verb", ["hook", "hooked", "save"])
+def test_a_verb_of_capture_documents_every_parameter(verb: str) -> None:
+    function = getattr(capsule, verb)
+    text = function.__doc__.partition("Parameters\n")[2]
+    for name in inspect.signature(function).parameters:
+        assert re.search(rf"^ +(\w+, )*\**{name}\b", text, re.M), name
 
 
 def test_typer_lives_in_the_command_line_alone() -> None:

@@ -13,7 +13,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.guest.restore import RestoreError, Restorer
@@ -173,7 +175,7 @@ SHAPES = {
 
 
 def captured(function: Any) -> tuple[str, dict[str, Any]]:
-    graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
+    graph = ImportGraph(make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions()))
     name = graph.add(function)
     assert name is not None
     return name, json.loads(json.dumps({key: asdict(node) for key, node in graph.nodes.items()}))
