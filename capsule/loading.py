@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.aliases import aliases_here
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe

@@ -192,4 +192,4 @@ def test_a_public_verb_names_each_parameter(name: str) -> None:
     documentation = inspect.getdoc(verb) or ""
     _, _, sections = documentation.partition("Parameters\n----------\n")
     for parameter in inspect.signature(verb).parameters:
-        assert re.search(rf"^\**{parameter}$", sections, re.MULTILINE), parameter
+        assert re.search(rf"^(\S+, )*\**{parameter}(, \S+)*$", sections, re.M), parameter

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from capsule.artifact import Artifact
-from capsule.consent.plan import Consent, Plan, Trust
+from capsule.consent.consent import Consent, Trust
+from capsule.consent.plan import Plan
 from capsule.description.custom import CustomObjects
 from capsule.description.definitions import read_definitions
 from capsule.description.describe import Description, describe

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.consent.plan import ConsentError
+from capsule.consent.consent import ConsentError
 from capsule.errors import escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs

@@ -200,7 +200,7 @@ def test_trust_in_what_was_read_does_not_cover_what_was_changed_since(
         f"""
 import json, capsule
 from capsule.errors import CapsuleError
-from capsule.consent.plan import ConsentError
+from capsule.consent.consent import ConsentError
 try:
     capsule.load("model.keras")
 except ConsentError as error:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import capsule
-from capsule.consent.plan import ConsentError
+from capsule.consent.consent import ConsentError
 from capsule.errors import WorkerError
 from capsule.rebuild import RemoteModel
 from capsule.verdict.judge import VerdictError

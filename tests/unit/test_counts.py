@@ -10,7 +10,7 @@ import pytest
 
 import capsule
 from capsule.cli import app
-from capsule.consent.plan import Trust
+from capsule.consent.consent import Trust
 from capsule.description.describe import describe
 from capsule.errors import RebuildError
 from capsule.manifest.files import sidecar_path, write_manifest
