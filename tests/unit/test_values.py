@@ -155,7 +155,7 @@ RECORDS = np.dtype([("x", "f4"), ("y", "i4")])
         (),
         (1, (2,)),
         {2.5},
-        frozenset({(1, 2), None}),
+        frozenset({(1, 2)}),
         {"b": 1, "a": [2], 3: {4: 5}, (6, 7): None},
         slice(1, None, -1),
         range(5, 1, -2),
