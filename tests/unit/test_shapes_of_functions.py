@@ -168,9 +168,9 @@ SHAPES = {
     "an attribute of a function": attributed,
     "a class in a closure": closing_over(Derived, lambda kind, x: kind().apply(x)),
     "an exec'd expression": eval("lambda x, k=2: (x * RATE - k) ** 2 / [1, x][0] if False else x"),
-    "lifted": eval("lambda x: max(x, 1) * RATE - [x, 2][1] + len((1, 'a', -2.5)) + abs(-x)"),
-    "lifted with slices": eval("lambda x: np.eye(x)[:, 0:2][1:, ::-1].tolist()[0][1:]"),
-    "lifted with keywords": eval("lambda x: int(format(x, 'd'), base=10) * (not x) + -x"),
+    "decompiled": eval("lambda x: max(x, 1) * RATE - [x, 2][1] + len((1, 'a', -2.5)) + abs(-x)"),
+    "decompiled with slices": eval("lambda x: np.eye(x)[:, 0:2][1:, ::-1].tolist()[0][1:]"),
+    "decompiled with keywords": eval("lambda x: int(format(x, 'd'), base=10) * (not x) + -x"),
 }
 
 
