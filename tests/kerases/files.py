@@ -13,7 +13,7 @@ from capsule.description.custom import CustomObjects
 from capsule.description.describe import describe
 from capsule.environment.frameworks import InstalledKeras
 from capsule.guest.probe import make_inputs, record
-from capsule.manifest import CarriedFunction, Manifest, Node
+from capsule.manifest import EmbeddedFunction, Manifest, Node
 from tests.bare import keras_2_lambda
 
 INPUTS = [{"shape": [4, 3], "dtype": "float32", "seed": 20, "low": -1.0, "high": 1.0}]
@@ -51,8 +51,20 @@ def _add_sources(manifest: Manifest) -> Manifest:
     ]
     if all(function.name != "squash" for function in functions):
         # Up to Keras 2.12 an activation is a bare word, which only a sidecar explains.
-        place = (("dense",), "activation", "squash", "by-name", None, None, False, False)
-        functions.append(CarriedFunction(*place, "__main__", "__main__:squash"))
+        functions.append(
+            EmbeddedFunction(
+                where=("dense",),
+                role="activation",
+                name="squash",
+                encoding="by-name",
+                key=None,
+                code_sha256=None,
+                defaults=False,
+                closure=False,
+                module="__main__",
+                node="__main__:squash",
+            )
+        )
     nodes = {
         f"__main__:{name}": Node(
             kind="function",
