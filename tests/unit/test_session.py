@@ -169,7 +169,8 @@ def test_a_model_that_can_not_be_loaded_is_an_error_of_its_own(tmp_path: Path) -
         started(tmp_path, **{"raise": "no such layer"})
 
 
-def test_threads_get_each_its_own_answer(worker: Worker) -> None:
+def test_threads_get_each_its_own_answer(tmp_path: Path) -> None:
+    worker = started(tmp_path, timeout=20)
     wrong: list[Any] = []
 
     def ask(number: int) -> None:
@@ -188,6 +189,7 @@ def test_threads_get_each_its_own_answer(worker: Worker) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    worker.close()
     assert wrong == []
 
 
