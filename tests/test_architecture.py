@@ -147,3 +147,49 @@ def test_typer_lives_in_the_command_line_alone() -> None:
     for path in ROOT.rglob("*.py"):
         if path.parent.name != "cli":
             assert "import typer" not in path.read_text(), path
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules of capsule that *path* imports anywhere, for type checkers too."""
+    package = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+    parents = package.removesuffix(".__init__").split(".")
+    if path.name != "__init__.py":
+        parents = parents[:-1]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = parents[: len(parents) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *filter(None, [node.module])])
+            names.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
+    return {name for name in names if name in MODULES}
+
+
+def test_no_modules_import_in_a_circle() -> None:
+    """Not for type checkers, nor inside of functions."""
+    graph: dict[str, set[str]] = {}
+    for name in MODULES:
+        path = ROOT.parent.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        # Whoever imports a module runs its package's __init__ as well; that is no circle.
+        graph[name] = {o for o in imports_of(path) if not f"{name}.".startswith(f"{o}.")}
+    while True:
+        leaves = {name for name, others in graph.items() if not others & graph.keys()}
+        if not leaves:
+            break
+        graph = {name: others for name, others in graph.items() if name not in leaves}
+    circle = {name: sorted(others & graph.keys()) for name, others in graph.items()}
+    assert not circle, circle
+
+
+VERBS = [name for name in capsule.__all__ if inspect.isfunction(getattr(capsule, name))]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_public_verb_names_each_parameter(name: str) -> None:
+    verb = getattr(capsule, name)
+    documentation = inspect.getdoc(verb) or ""
+    _, _, sections = documentation.partition("Parameters\n----------\n")
+    for parameter in inspect.signature(verb).parameters:
+        assert re.search(rf"^(\S+, )*\**{parameter}(, \S+)*$", sections, re.M), parameter

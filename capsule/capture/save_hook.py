@@ -235,7 +235,7 @@ def hooked(
     allow: Sequence[str] = (),
     report: Report = print_report,
 ) -> Iterator[None]:
-    """Hook the saves of this thread for the duration of a ``with`` block.
+    """Capture what this thread saves within a ``with`` block.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def hooked(
             _uninstall_if_unused()
 
 
-def save(
+def save(  # noqa: PLR0913 - a public verb
     model: Any,
     path: str | os.PathLike[str],
     *,

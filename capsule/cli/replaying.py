@@ -21,7 +21,7 @@ from capsule.cli.options import (
 from capsule.errors import CapsuleError, InputError, escaped
 
 if TYPE_CHECKING:
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.custom import CustomObjects
     from capsule.rebuild.options import ReplayOptions
     from capsule.rebuild.replaying import Replayed
@@ -101,7 +101,7 @@ def replay(
     """
     use = _Use(command or [], shell, inputs, outputs)
     _refuse_contradictions(use, check, as_json)
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.custom import CustomObjects
     from capsule.description.definitions import read_definitions
     from capsule.rebuild.options import ReplayOptions

@@ -33,6 +33,18 @@ LOSS_ALIASES = {
     "BCE": "binary_crossentropy",
 }
 
+# Where Keras looks for a class of its own.
+_PARTS = (
+    "layers",
+    "models",
+    "losses",
+    "metrics",
+    "optimizers",
+    "initializers",
+    "regularizers",
+    "constraints",
+)
+
 
 def find_keras(module: str) -> Any:
     """Import and return the Keras that a plan names: keras, tf_keras or tf.keras."""
@@ -79,7 +91,8 @@ def load_model(
             tables.add(carried, restored[carried["node"]])
     tables.settle()
     tables.by_name.update(given)
-    known = dict(_loss_aliases(keras), **tables.by_name)
+    known = dict(_loss_aliases(keras), **_not_of_keras(keras, tables.aliases))
+    known.update(tables.by_name)
     options = dict(options or {})
     keras_loader = look_up(keras, "load_model")
     if "safe_mode" in inspect.signature(keras_loader).parameters:
@@ -102,6 +115,16 @@ def _require_judged(path: str, judged: Dict[str, str]) -> None:
                 text = text.decode("utf-8", "replace")
             if (None if text is None else digest(text)) != judged.get(name):
                 raise RestoreError("%s holds two of %s: no Keras writes that" % (path, name))
+
+
+def _not_of_keras(keras: Any, classes: Dict[str, Any]) -> Dict[str, Any]:
+    """Return those of *classes* whose names Keras has not for its own: a .h5 may mean those."""
+    parts = [getattr(keras, name, None) for name in _PARTS]
+    return {
+        name: value
+        for name, value in classes.items()
+        if not any(hasattr(part, name) for part in parts)
+    }
 
 
 def _loss_aliases(keras: Any) -> Dict[str, Any]:

@@ -29,6 +29,9 @@ _HELPERS = (
     "mask_module",
 )
 
+# What holds several functions, of which the file stores each or none.
+_HOLDERS = (list, tuple, dict)
+
 _active = threading.local()
 _lock = threading.Lock()
 _originals: List[Tuple[Any, str, Any]] = []
@@ -48,14 +51,15 @@ class Tables(object):
     """The restored functions of one load: by key, by name, and by place in the model.
 
     ``translated``: whether the configuration is Keras 2's, put in the words of Keras 3.
+    ``aliases``: classes by their names without the package under which they are registered.
     """
 
     def __init__(self, translated: bool = False) -> None:
         self.translated = translated
         self.by_key: Dict[str, Any] = {}
         self.by_name: Dict[str, Any] = {}
+        self.aliases: Dict[str, Any] = {}
         self._places: Dict[Tuple[str, str], List[Place]] = {}
-        self._whole: Dict[Tuple[str, str], Any] = {}
         self._ambiguous: List[str] = []
 
     def add(self, carried: Dict[str, Any], value: Any) -> None:
@@ -63,27 +67,29 @@ class Tables(object):
         where, role, key, name = (carried[k] for k in ("where", "role", "key", "name"))
         if role == "class" and not isinstance(value, type):
             raise RestoreError("%s is no class" % name)
-        if isinstance(value, (list, tuple, dict)):
-            if where:
-                self._whole[where[-1], role] = value
-            return
         if where:
             place = Place(tuple(where), key, name, value)
             self._places.setdefault((where[-1], role), []).append(place)
+        if isinstance(value, _HOLDERS):
+            return
         table, index = (self.by_key, key) if key else (self.by_name, name)
         if table.setdefault(index, value) is not value:
             # Two are stored alike: only their places can tell them apart.
             self._ambiguous.append(index)
-        if role == "class" and ">" in name:
-            self.by_name.setdefault(name.rpartition(">")[2], value)
+        if (
+            role == "class"
+            and ">" in name
+            and self.aliases.setdefault(_last(name), value) is not value
+        ):
+            self._ambiguous.append(_last(name))
 
     def settle(self) -> None:
         """Forget what is stored alike, so that no one gets the wrong one of two."""
         for index in self._ambiguous:
             if isinstance(self.by_name.get(index), type):
                 raise RestoreError("two classes are stored by the name %s" % index)
-            self.by_key.pop(index, None)
-            self.by_name.pop(index, None)
+            for table in (self.by_key, self.by_name, self.aliases):
+                table.pop(index, None)
 
     def at(self, layer: Any, role: str, entry: Any) -> Any:
         """Return what stood in *layer* under *role*, None if nothing is known of it.
@@ -92,9 +98,9 @@ class Tables(object):
         apart: what it does not mean belongs to the other one. Raises RestoreError where
         it means two.
         """
-        if (layer, role) in self._whole:
-            return self._whole[layer, role]
         places = self._places.get((layer, role), [])
+        if any(isinstance(place.value, _HOLDERS) for place in places):
+            return self.unwritten(layer, role, _HOLDERS) if entry else None
         key, names = key_of(entry), _names_of(entry)
         keyed = [place.value for place in places if place.key is not None and place.key == key]
         named = [
@@ -102,12 +108,14 @@ class Tables(object):
         ]
         return _only_value(layer, keyed or named)
 
-    def unwritten(self, layer: Any, role: str) -> Any:
-        """Return what stood in *layer* under *role*, of which its configuration says nothing.
+    def unwritten(self, layer: Any, role: str, kinds: Any = object) -> Any:
+        """Return what stood in *layer* under *role*, of which its configuration does not tell.
 
-        Raises RestoreError where another layer of that name had none.
+        *kinds* are the types of value that it may be. Raises RestoreError where another
+        layer of that name had none.
         """
         places = self._places.get((layer, role), [])
+        places = [place for place in places if isinstance(place.value, kinds)]
         functions = self._places.get((layer, "function"), [])
         if places and not {place.where for place in functions} <= {place.where for place in places}:
             raise RestoreError("two layers are named %s, and the file stores no %s" % (layer, role))

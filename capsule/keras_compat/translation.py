@@ -42,14 +42,14 @@ _OTHERWISE = {
 }
 # Keys that Keras 3's constructors don't take, with the values under which nothing is lost.
 _DROPPED: dict[str, dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), {"time_major": (False, None)}),
+    **{name: {"time_major": (False, None)} for name in ("LSTM", "GRU", "SimpleRNN", "RNN")},
     "BatchNormalization": {
         "renorm": (False, None),
         "fused": (True, False, None),
         "virtual_batch_size": (None,),
         "adjustment": (None,),
     },
-    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), {"groups": (1,)}),
+    **{f"Conv{rank}DTranspose": {"groups": (1,)} for rank in (1, 2, 3)},
     "InputLayer": {"ragged": (False, None)},
 }
 _FREELY_DROPPED = {

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.configuration import configuration_as_written
 from capsule.description.describe import Description
 from capsule.errors import ArtifactChangedError, InputError, RebuildError

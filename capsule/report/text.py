@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.errors import ConsentError, escaped
+from capsule.consent.consent import ConsentError
+from capsule.errors import escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved
@@ -114,10 +115,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 
 def _brief(finding: Finding) -> str:
-    reach = finding.reach[1:]
-    if len(reach) > 1:
-        return f"{finding.message}, used by {' → '.join(reach)}"
-    return finding.message
+    return f"{finding.message}, used by {finding.way}" if finding.way else finding.message
 
 
 def _restored(manifest: Manifest) -> str:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from capsule.consent.plan import Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import make_plan
 from capsule.description.configuration import configuration_as_written, configuration_for
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import describe
 from capsule.environment.frameworks import InstalledKeras
 from capsule.guest.probe import make_inputs, record
-from capsule.manifest import CarriedFunction, Manifest, Node
+from capsule.manifest import EmbeddedFunction, Manifest, Node
 from tests.bare import keras_2_lambda
 
 INPUTS = [{"shape": [4, 3], "dtype": "float32", "seed": 20, "low": -1.0, "high": 1.0}]
@@ -52,7 +53,7 @@ def _add_sources(manifest: Manifest) -> Manifest:
     if all(function.name != "squash" for function in functions):
         # Up to Keras 2.12 an activation is a bare word, which only a sidecar explains.
         place = (("dense",), "activation", "squash", "by-name", None, None, False, False)
-        functions.append(CarriedFunction(*place, "__main__", "__main__:squash"))
+        functions.append(EmbeddedFunction(*place, "__main__", "__main__:squash"))
     nodes = {
         f"__main__:{name}": Node(
             kind="function",

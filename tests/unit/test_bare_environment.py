@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from capsule.consent.plan import Trust
+from capsule.consent.consent import Trust
 from capsule.description.custom import CustomObjects
 from capsule.description.definitions import read_definitions
 from capsule.description.describe import describe

@@ -224,7 +224,7 @@ def test_the_keras_that_wrote_it_is_named_and_what_provided_it_is_not_made_up(
 
 def test_each_fact_says_how_it_is_known(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path, compiled("lambda x: np.abs(x) * rate"), bind={"rate": 2.0})
-    known = {fact.subject: (fact.value, fact.how) for fact in manifest.known}
+    known = {fact.subject: (fact.value, fact.how) for fact in manifest.evidence}
     assert known["keras"] == ("2.2.4", "read")
     assert known["backend"] == ("tensorflow", "read")
     assert known["np"] == ("numpy", "assumed")

@@ -132,6 +132,21 @@ def test_functions_by_name_are_given_by_name_but_for_those_of_the_caller(
     assert own == {"g": len, "other": max}
 
 
+def test_a_registered_class_does_not_stand_for_a_class_of_keras(
+    keras: FakeKeras, tmp_path: Path
+) -> None:
+    own = node("class Own: pass", kind="class", qualname="Own")
+    names = ["mine>Own", "mine>Dense"]
+    classes = [{**listed(name, None, "Own"), "role": "class"} for name in names]
+    plan = plan_of(listed(), *classes, nodes={ROOT: root(source="lambda x: x"), "Own": own})
+    load_model(plan, model_file(tmp_path))
+    (names_given,) = [each["custom_objects"] for each in keras.loads]
+    assert set(names_given) == {"mine>Own", "mine>Dense", "Own"}
+    assert isinstance(names_given["Own"], type)
+    load_model(plan, model_file(tmp_path), {"Own": len})
+    assert keras.loads[-1]["custom_objects"]["Own"] is len
+
+
 def test_a_function_of_bytecode_is_the_plans_whatever_the_caller_gives(
     keras: FakeKeras, tmp_path: Path
 ) -> None:

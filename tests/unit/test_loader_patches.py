@@ -233,6 +233,24 @@ def test_several_functions_in_one_place_are_given_whole(whole: Any) -> None:
     assert tables(({**place(), "where": []}, whole)).by_key == {}
 
 
+def test_of_two_layers_of_one_name_none_gets_what_the_other_holds() -> None:
+    role = place(role="functions", key=None, name="f")
+    other = {**role, "where": ["other model", "lambda"]}
+    filled = tables((role, [first]), (other, [second]))
+    with pytest.raises(RestoreError, match="two layers are named lambda"):
+        filled.at("lambda", "functions", ["f"])
+    whole = [first]
+    assert tables((role, whole), (other, whole)).at("lambda", "functions", ["f"]) is whole
+    for written in ({}, [], None):
+        assert tables((role, whole)).at("lambda", "functions", written) is None
+    arguments = {**role, "role": "arguments"}
+    filled = tables(
+        (place(), first), (arguments, {"f": first}), ({**place(), "where": ["lambda"]}, first)
+    )
+    with pytest.raises(RestoreError, match="the file stores no arguments"):
+        filled.at("lambda", "arguments", {"g": 1})
+
+
 def test_a_function_without_a_place_is_known_by_key_or_name() -> None:
     filled = tables(
         ({**place(), "where": []}, first), ({**place(key=None, name="f"), "where": []}, second)
@@ -242,10 +260,13 @@ def test_a_function_without_a_place_is_known_by_key_or_name() -> None:
 
 
 def test_classes_are_known_by_their_registered_and_their_plain_name() -> None:
-    filled = tables((place(role="class", key=None, name="mine>Dense"), Dense))
-    assert filled.by_name == {"mine>Dense": Dense, "Dense": Dense}
-    filled = tables((place(role="loss", key=None, name="mine>loss"), first))
-    assert filled.by_name == {"mine>loss": first}
+    own = (place(role="class", key=None, name="mine>Own"), Dense)
+    filled = tables(own, (place(role="loss", key=None, name="mine>loss"), first))
+    assert filled.by_name == {"mine>Own": Dense, "mine>loss": first}
+    assert filled.aliases == {"Own": Dense}
+    filled = tables(own, (place(role="class", key=None, name="theirs>Own"), Layer))
+    assert filled.by_name == {"mine>Own": Dense, "theirs>Own": Layer}
+    assert filled.aliases == {}
     with pytest.raises(RestoreError, match="Dense is no class"):
         tables((place(role="class", key=None, name="Dense"), first))
     with pytest.raises(RestoreError, match="two classes are stored by the name Dense"):

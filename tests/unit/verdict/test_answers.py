@@ -135,7 +135,7 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
             "in part",
         ),
         (Saved(sidecar(), environment(keras="2.15.0")), "keras-generation", "does not read"),
-        (NAME_MISSING, "name-missing", "(used by lambda → scale); define scale"),
+        (NAME_MISSING, "name-missing", "was not defined when the model was saved; define scale"),
         (
             Saved(sidecar(TANH, nodes=NUMPY), environment(numpy=None)),
             "distribution-missing",
