@@ -306,8 +306,8 @@ def _evidence(inspection: Inspection, release: Release | None, graph: _Graph) ->
         yield Evidence("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
         yield Evidence("backend", inspection.backend, "read", "it stands in the file")
-    else:
-        yield Evidence("backend", "tensorflow", "assumed", "the file does not tell")
+    elif not (inspection.keras or "").startswith("3."):
+        yield Evidence("backend", "tensorflow", "assumed", "the file does not say it")
     python = inspection.python
     if python.lowest is not None:
         alone = python.lowest == python.highest
