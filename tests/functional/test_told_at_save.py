@@ -39,7 +39,10 @@ TOLD = {
         "one(L.Lambda(lambda x: x if x is not None else nowhere(x)))",
         "uses nowhere, which was not defined when the model was saved",
     ),
-    "by name": ("one(L.Lambda(named))", "is named, and the file stores only its name, not its code"),
+    "by name": (
+        "one(L.Lambda(named))",
+        "is named, and the file stores only its name, not its code",
+    ),
     "opaque": (
         "one(L.Lambda(lambda x: x * STATE))",
         "ResourceVariable that the sidecar can't hold (its state is not in the function)",

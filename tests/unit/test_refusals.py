@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from capsule.errors import ManifestError
-from capsule.manifest import Manifest
-from capsule.manifest.parse import HOWS, manifest_from_json
+from capsule.manifest import BindingKind, Manifest
+from capsule.manifest.parse import manifest_from_json
 from tests.plans import module, value
 from tests.sidecars import DUNDERS, FRAMEWORKS, NO_MODULE, ROWS, STANDARD, changed, whole
 
@@ -83,7 +84,7 @@ def test_a_module_that_is_installed_may_be_named(name: str) -> None:
     assert manifest_from_json(data).nodes[name].source is None
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", get_args(BindingKind))
 def test_names_that_become_names_are_identifiers(how: str) -> None:
     named = {"global", "closure", "default", "keyword-default", "base", "body", "keyword"}
     data = changed("nodes.f.names[0]", value(1, how, "a; import os"))
@@ -111,7 +112,7 @@ def test_other_attributes_are(name: str) -> None:
 )
 def test_other_variables_than_those_of_keras_are_not_set(name: str) -> None:
     assert refusal(changed("environment_variables", {name: "1"})).path == (
-        f"environment_variables.{name}"
+        f"environment_variables.{name}".rstrip(".")
     )
 
 
@@ -134,7 +135,7 @@ UNKNOWN = ["python.version", "python.magic", "platform", "keras.backend", "envir
 
 @pytest.mark.parametrize("path", [*UNKNOWN, "distributions"])
 def test_only_what_was_inferred_may_be_unknown(path: str) -> None:
-    for origin in ("saved", "file"):
+    for origin in ("recorded", "described"):
         assert refusal(changed(path, None, origin)).path.startswith(path)
     data = changed(path, None, "inferred")
     data["python"]["versions"] = ["3.6"]
@@ -143,9 +144,9 @@ def test_only_what_was_inferred_may_be_unknown(path: str) -> None:
 
 def test_an_unknown_python_is_one_of_several() -> None:
     data = changed("python.version", None, "inferred")
-    assert refusal(data).path == "python.version"
+    assert refusal(data).path.startswith("python.version")
     data["python"]["versions"] = []
-    assert refusal(data).path == "python.version"
+    assert refusal(data).path.startswith("python.version")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,8 @@ def test_what_is_no_object_at_all_is_refused() -> None:
 
 
 def test_keys_of_a_later_capsule_are_passed_over() -> None:
-    data = whole()
+    data = {**whole(), "capsule": "1.1"}
     data["later"] = data["nodes"]["f"]["later"] = data["artifact"]["later"] = {"x": 1}
-    assert manifest_from_json(data) == manifest_from_json(whole())
+    manifest = manifest_from_json(data)
+    assert dataclasses.replace(manifest, version="1.0") == manifest_from_json(whole())
+    assert manifest.warnings
