@@ -260,7 +260,7 @@ class _Graph:
         if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
             return Binding(name, how, to=self._module(value.__name__), attributes=chains)
         encoded = values.encode(value)
-        if values.is_opaque(encoded):
+        if values.find_opaque(encoded):
             # Something alive: it is handed over when the model is loaded in this process.
             return Binding(name, how, missing=True, attributes=chains)
         return Binding(name, how, value=encoded)
