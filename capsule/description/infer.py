@@ -16,7 +16,7 @@ from typing import Any
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
-from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
+from capsule.bytecode.pythons import MAGIC_NUMBERS, VERSIONS
 from capsule.description.custom import CustomObjects, short_name
 from capsule.description.definitions import add_definitions, class_from
 from capsule.errors import InputError

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
+from capsule.bytecode.pythons import MAGIC_NUMBERS, VERSIONS
 from capsule.consent.consent import Trust
 from capsule.consent.plan import Plan, make_plan
 from capsule.description.configuration import configuration_as_written

@@ -12,7 +12,7 @@ from capsule.guest import values
 
 SECRETS = (
     "API_KEY db_password AUTH_TOKEN SECRET PASSWD apiKey dbPassword HFToken token2 key"
-    " aws_secret_access_key CREDENTIALS"
+    " aws_secret_access_key CREDENTIALS API_KEYS accessTokens"
 )
 ORDINARY = (
     "KEYPOINTS KEYPOINT_NAMES TOKENS monkey TOKENIZER KEYS keyboard x keypointNames"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from capsule.bytecode.formats import same_family
+from capsule.bytecode.pythons import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
