@@ -9,7 +9,8 @@ from typing import Any
 
 from capsule.errors import RebuildError
 from capsule.manifest import DistributionFacts, Manifest
-from capsule.verdict.reach import Reaches, required
+from capsule.verdict.reach import Reaches
+from capsule.verdict.requirements import required
 
 OURSELVES = "keras-capsule"
 # Needed by every Keras to read and write models, though not every one requires it.

@@ -22,7 +22,8 @@ from capsule.rebuild.cache import Built, build, cache_folder, environment_key
 from capsule.rebuild.options import Progress
 from capsule.rebuild.pins import Pins, moved_to
 from capsule.rebuild.pythons import FoundPython
-from capsule.verdict.reach import Reaches, parsed_requirement
+from capsule.verdict.reach import Reaches
+from capsule.verdict.requirements import parsed_requirement
 
 UNAVAILABLE = ("distribution-gone", "no-wheel", "build-failed", "address-gone")
 

@@ -178,7 +178,7 @@ def _release(description: Description) -> Release:
         what = "weights and no model" if form == "weights-h5" else "a graph"
         raise RebuildError(f"{path} holds {what}: there is nothing to replay without a sidecar")
     for name, value in description.custom.bind.items():
-        if values.is_opaque(values.encode(value)):
+        if values.find_opaque(values.encode(value)):
             raise InputError(f"bind={{{name!r}: …}}: only plain values reach another process")
     keras = description.inspection.keras
     release = release_of(keras)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uv
 
 from capsule.consent.consent import Trust
 from capsule.description.custom import CustomObjects
@@ -77,6 +78,21 @@ def test_its_keras_and_what_that_requires_are_pinned_as_of_its_day(
     assert ready.python.version == HERE.version
     assert ready.manifest.python.version == HERE.version
     assert ("python", HERE.version) in [(k.subject, k.value) for k in ready.manifest.evidence]
+
+
+def test_the_index_is_asked_for_what_it_had_some_weeks_after_its_release(
+    tmp_path: Path, wheels: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, wrapper = tmp_path / "commands", tmp_path / "uv-and-log"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {uv.find_uv_bin()} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(uv, "find_uv_bin", lambda: str(wrapper))
+    resolution(lambda_model(tmp_path), wheels)
+    release = release_of(KERAS)
+    assert release is not None
+    (command,) = [line for line in log.read_text().splitlines() if "pip compile" in line]
+    assert f"--exclude-newer {release.date}" in command
+    assert "--no-index" in command
 
 
 def test_what_was_resolved_is_kept_for_those_who_ask_for_the_same(

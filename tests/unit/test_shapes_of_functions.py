@@ -193,7 +193,7 @@ def test_it_comes_back_and_computes_the_same(shape: str) -> None:
     assert again(5) == SHAPES[shape](5)
 
 
-def test_what_was_eval_ed_is_lifted_and_says_so() -> None:
+def test_what_was_eval_ed_is_decompiled_and_says_so() -> None:
     name, nodes = captured(eval("lambda x: x * 4 + RATE"))
     node = nodes[name]
     assert node["decompiled"]

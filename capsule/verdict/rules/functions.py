@@ -60,7 +60,7 @@ def value_opaque(subject: Subject) -> Iterator[Finding]:
     """Find names whose value could not be stored, so that nothing can bind them again."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            opaque = values.is_opaque(binding.value) if holds_value(binding) else []
+            opaque = values.find_opaque(binding.value) if holds_value(binding) else []
             if opaque:
                 yield codes.VALUE_OPAQUE(
                     binding.name,
