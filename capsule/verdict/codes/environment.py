@@ -231,17 +231,23 @@ VARIABLE = Code(
     severity="warning",
     decides=("keras", "same"),
     message="{subject} {before} → {after}",
-    cure="{command}",
+    cure="export {subject}={expected}",
     explanation="Some environment variables change how the backend computes: oneDNN kernels,"
     " deterministic operations, the precision of matrix products. `TF_USE_LEGACY_KERAS` even"
     " selects another Keras. The variable had another value, or none, when the model was saved.",
     example="$ TF_ENABLE_ONEDNN_OPTS=0 capsule save train.py\n$ capsule verify model.keras",
     sample={
         "subject": "TF_ENABLE_ONEDNN_OPTS",
+        "expected": "0",
         "before": "0",
         "after": "unset",
-        "command": "export TF_ENABLE_ONEDNN_OPTS=0",
     },
+    case="if it was set when the model was saved",
+)
+VARIABLE_UNSET = VARIABLE.variant(
+    "if it was not set when the model was saved",
+    cure="unset {subject}",
+    sample={"subject": "TF_ENABLE_ONEDNN_OPTS", "before": "unset", "after": "0"},
 )
 SERVED = Code(
     "served",
@@ -287,6 +293,7 @@ CODES = (
     BACKEND_UNKNOWN_SERVED,
     SETTINGS,
     VARIABLE,
+    VARIABLE_UNSET,
     SERVED,
     SERVED_PARTLY,
 )

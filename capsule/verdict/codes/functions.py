@@ -37,8 +37,9 @@ VALUE_OPAQUE = Code(
     title="A function uses a value that the sidecar can't hold",
     severity="fatal",
     decides=("keras", "capsule"),
-    message="{function} uses {subject}, a {expected} that the sidecar can't hold ({reason})",
-    cure="make {subject} inside the function, or import it",
+    message="{function} uses {subject}, a value of type {expected} that is not in the sidecar"
+    " ({reason})",
+    cure="create {subject} inside the function, or import it",
     explanation="The sidecar stores numbers, texts, lists, dicts and arrays of moderate size. It"
     " leaves out live objects such as a tokenizer or a `tf.Variable`, very large values, paths of"
     " your machine, and values whose name looks like a secret's. The function can't be bound to"
@@ -49,6 +50,18 @@ VALUE_OPAQUE = Code(
         "subject": "factor",
         "expected": "tensorflow.Variable",
         "reason": "not plain data",
+    },
+    case="if the value can't be stored",
+)
+VALUE_SECRET = VALUE_OPAQUE.variant(
+    "if the value was left out because of a name like a secret's",
+    cure="if {subject} is a secret, read it from the environment when the function is called",
+    sample={
+        "function": "<lambda>",
+        "subject": "API_KEY",
+        "expected": "str",
+        "reason": "its name looks like a secret's; if it is none: allow=['API_KEY'] in Python, or"
+        " capsule save --allow API_KEY",
     },
 )
 CLASS_OPAQUE = Code(
@@ -196,8 +209,8 @@ UNBUILT = Code(
     title="A layer was never built",
     severity="fatal",
     decides=QUESTIONS,
-    message="{subject} was never built: the file holds none of its weights{why}",
-    cure="{how}, save again",
+    message="never built, so that the file holds no weights of it: {subject}",
+    cure="call the model on data so that it builds, then save again",
     explanation="Keras creates a layer's weights when the layer is first called. This layer had"
     " not been called when the model was saved, so the file has no weights for it. A frequent cause"
     " is a function that calls numpy: Keras builds with symbolic tensors, numpy refuses them, and"
@@ -205,11 +218,14 @@ UNBUILT = Code(
     example="def activation(x):\n    return np.tanh(x)\n\n"
     "model = keras.Sequential([keras.layers.Lambda(activation), keras.layers.Dense(4)])\n"
     'model.save("model.keras")',
-    sample={
-        "subject": "dense",
-        "why": "; activation calls numpy.tanh, which takes no symbolic tensor",
-        "how": "use keras.ops.tanh or tf.tanh in activation, build the model",
-    },
+    sample={"subject": "dense"},
+    case="if nothing in the model is known to stop Keras from building",
+)
+UNBUILT_BY_NUMPY = UNBUILT.variant(
+    "if a function calls numpy",
+    message=UNBUILT.message + "; {function} calls numpy.{api}, which takes no symbolic tensor",
+    cure="use keras.ops.{api} or tf.{api} in {function}, build the model, then save again",
+    sample={"subject": "dense", "function": "activation", "api": "tanh"},
 )
 
 CODES = (
@@ -217,6 +233,7 @@ CODES = (
     NAME_UNDEFINED,
     NAME_LOCAL,
     VALUE_OPAQUE,
+    VALUE_SECRET,
     CLASS_OPAQUE,
     SOURCE_DECOMPILED,
     SOURCE_MISSING,
@@ -228,4 +245,5 @@ CODES = (
     RANDOM,
     OUTSIDE,
     UNBUILT,
+    UNBUILT_BY_NUMPY,
 )

@@ -100,8 +100,8 @@ ARGUMENTS_LOST = Code(
     severity="fatal",
     decides=QUESTIONS,
     message="{subject} has arguments that are not plain numbers, texts or lists: they come back"
-    " as something else",
-    cure="load it with capsule.load, or make them inside the function",
+    " as other types",
+    cure="make them inside the function, or save the model under capsule's hook",
     explanation="Keras stores the `arguments` of a Lambda as JSON, which knows numbers, texts,"
     " lists and objects only. An array, a tuple or a function comes back as another type, and the"
     " Lambda fails or computes something else.",
@@ -110,7 +110,9 @@ ARGUMENTS_LOST = Code(
     case="if the sidecar does not hold the arguments",
 )
 ARGUMENTS_LOST_CAPTURED = ARGUMENTS_LOST.variant(
-    "if the sidecar holds the arguments", decides=("keras",)
+    "if the sidecar holds the arguments",
+    decides=("keras",),
+    cure="load it with capsule.load, or make them inside the function",
 )
 LAMBDA_ELSEWHERE = Code(
     "lambda-elsewhere",
@@ -118,7 +120,7 @@ LAMBDA_ELSEWHERE = Code(
     severity="fatal",
     decides=("keras", "capsule"),
     message="{layer} is a lambda, which Keras stores there and cannot load again",
-    cure="load it with capsule.load, or make it a Lambda layer of its own",
+    cure="put it into a Lambda layer, or save the model under capsule's hook",
     explanation="Keras turns stored bytecode back into a function for the `Lambda` layer alone. In"
     " other places, such as a layer's `activation` or a loss, it writes the lambda and fails to"
     " load it.",
@@ -127,7 +129,9 @@ LAMBDA_ELSEWHERE = Code(
     case="if the function is not in a sidecar",
 )
 LAMBDA_ELSEWHERE_CAPTURED = LAMBDA_ELSEWHERE.variant(
-    "if the sidecar has the function", decides=("keras",)
+    "if the sidecar has the function",
+    decides=("keras",),
+    cure="load it with capsule.load, or put it into a Lambda layer",
 )
 NAME_LOST = Code(
     "name-lost",
@@ -175,6 +179,7 @@ CLOSURE_LOST_PERHAPS = CLOSURE_LOST.variant(
 CLOSURE_LOST_BYTES = CLOSURE_LOST.variant(
     "if the value is `bytes`, which Keras changes before capsule can replace them",
     decides=("keras", "capsule"),
+    cure="create {subject} inside the function",
     sample={
         "layer": "lambda",
         "subject": "key",
