@@ -22,13 +22,15 @@ _PLACEHOLDERS = {
     "subject": "NAME",
     "expected": "EXPECTED",
     "distribution": "DISTRIBUTION",
-    "how": "build the model by calling it on data",
-    "command": "set the variable as it was at the save",
+    "api": "API",
+    "function": "FUNCTION",
 }
 _LEGEND = {
     "NAME": "what the finding is about",
     "EXPECTED": "what was there at the save",
     "DISTRIBUTION": "what pip calls it",
+    "FUNCTION": "the function that uses it",
+    "API": "what that function calls",
     "MODEL": "your file",
 }
 _COMMAND = re.compile(r"capsule replay MODEL(?: --[a-z]+)*")
