@@ -43,7 +43,7 @@ with atheris.instrument_imports(include=["capsule"]) if GUIDED else contextlib.n
     from capsule.bytecode.unmarshal import MarshalError
     from capsule.errors import CapsuleError
     from capsule.inspection.functions import read_here
-    from capsule.rebuild.pythons import installed_pythons
+    from capsule.rebuild.python_discovery import installed_pythons
 from tests.interpreters.samples import SOURCES  # noqa: E402
 
 MEMORY = 256 * 1024 * 1024

@@ -16,14 +16,16 @@ from capsule.consent.consent import Trust
 from capsule.description.custom import CustomObjects
 from capsule.description.definitions import read_definitions
 from capsule.description.describe import describe
-from capsule.errors import InputError, RebuildError
+from capsule.errors import InputError
 from capsule.inspection import Inspection, inspect
 from capsule.inspection.model import PythonRange
 from capsule.keras_compat.releases import release_of
 from capsule.manifest import PythonFacts
+from capsule.rebuild.errors import RebuildError
 from capsule.rebuild.options import ReplayOptions
-from capsule.rebuild.pythons import FoundPython
-from capsule.rebuild.resolve import Resolution, choose_python, resolve
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.release_environment import choose_python
+from capsule.rebuild.resolve import Resolution, resolve
 from capsule.rebuild.sources import Sources
 from tests.bare import architecture, archive, keras_2_lambda, keras_3_lambda, model_of
 from tests.unit.test_builds import offline
@@ -186,9 +188,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     """Give a function that says which Pythons are on this machine, and which can be had."""
 
     def only(*minors: str, downloads: tuple[str, ...] = ()) -> None:
-        def find(wanted: PythonFacts, named: Any = None, *, download: str) -> FoundPython:
+        def find(wanted: PythonFacts, named: Any = None, *, download: str) -> Interpreter:
             if wanted.minor in (minors if download == "never" else (*minors, *downloads)):
-                return FoundPython(Path(named or "python"), f"{wanted.minor}.1", False)
+                return Interpreter(Path(named or "python"), f"{wanted.minor}.1", False)
             raise RebuildError("not here", code="python-missing")
 
         monkeypatch.setattr(sys.modules[choose_python.__module__], "find_python", find)

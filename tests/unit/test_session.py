@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capsule.errors import RestoreFailedError, WorkerError
+from capsule.errors import RestoreFailedError
+from capsule.rebuild.errors import WorkerError
 from capsule.rebuild.session import Worker, guest_folder
 from tests.making import manifest_with
 from tests.toy import toy_python
