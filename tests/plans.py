@@ -7,15 +7,15 @@ from typing import Any
 
 from capsule.artifact import Artifact
 from capsule.consent.plan import Plan
-from capsule.guest.digest import carried_key
+from capsule.guest.digest import embedded_key
 from capsule.manifest import Manifest
 from tests.bare import encoded
 from tests.making import manifest_json, manifest_with, plan_of
 
 CODE = encoded(lambda x: x)
-KEY = carried_key(CODE, None, None)
+KEY = embedded_key(CODE, None, None)
 OTHER_CODE = encoded(lambda x: -x)
-OTHER_KEY = carried_key(OTHER_CODE, None, None)
+OTHER_KEY = embedded_key(OTHER_CODE, None, None)
 ROOT = "__main__:<lambda>"
 HELPER = "__main__:helper"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from capsule.errors import ArtifactError
-from capsule.guest.digest import carried_key, code_bytes
+from capsule.guest.digest import code_bytes, embedded_key
 
 if TYPE_CHECKING:
     from capsule.manifest import Encoding
@@ -43,7 +43,7 @@ class StoredFunction:
         """The digest by which the guest knows the function, None if stored by name."""
         if self.code is None:
             return None
-        return carried_key(self.code, self.defaults, self.closure)
+        return embedded_key(self.code, self.defaults, self.closure)
 
     @property
     def code_sha256(self) -> str | None:

@@ -262,7 +262,7 @@ def _planned(stored: StoredFunction, node: str | None, nodes: dict[str, Node]) -
     reached = _reached([node], nodes) if node is not None else []
     helpers = [name for name in reached if name != node and any(True for _ in shown(nodes, name))]
     runs = {
-        "carried": [stored.role, stored.name, stored.key, stored.encoding, stored.module],
+        "stored": [stored.role, stored.name, stored.key, stored.encoding, stored.module],
         "node": node,
         "definitions": {name: _runs(nodes[name]) for name in reached},
     }

@@ -1,7 +1,7 @@
-"""Where each Keras keeps what the guest needs of it: one list of places, one look-up.
+"""Where each Keras has what the guest needs of it: one list of places, one look-up.
 
-Keras moves its own functions from release to release, and some releases show to their users
-what others hide.
+Keras moves its own functions from release to release, and what some releases make public
+others do not.
 """
 
 import importlib
@@ -15,12 +15,12 @@ PLACES: Dict[str, Tuple[str, ...]] = {
     "Lambda": ("layers.Lambda",),
     "load_model": ("models.load_model",),
     "model_from_json": ("models.model_from_json",),
-    # 2.6 to 2.8 show it in the name space that they make for TensorFlow alone.
+    # In 2.6 to 2.8 it is public only in the names that they make for TensorFlow.
     "CustomObjectScope": ("utils.CustomObjectScope", "utils.generic_utils.CustomObjectScope"),
 }
-# What only Keras 3 must have: its reader for the files of Keras 2, and what that needs.
+# What only Keras 3 must have: its reader for the files of Keras 2, and what belongs to it.
 PLACES_IN_KERAS_3: Dict[str, Tuple[str, ...]] = {
-    # 2.12, which made it, did not have its sources in ``src`` yet.
+    # 2.12, which has it first, does not have its sources in ``src`` yet.
     "SafeModeScope": (
         "src.saving.serialization_lib.SafeModeScope",
         "saving.serialization_lib.SafeModeScope",
@@ -35,9 +35,24 @@ _ABSENT = object()
 
 
 def look_up(keras: Any, name: str) -> Any:
-    """Return what *keras* has under one of the places of *name*.
+    """Find what a Keras has under one of the places of a name.
 
-    Raises RestoreError, which names the places, where it has it under none.
+    Parameters
+    ----------
+    keras
+        The module of a Keras.
+    name
+        A key of ``PLACES`` or ``PLACES_IN_KERAS_3``.
+
+    Returns
+    -------
+    object
+        What stands at the first place that this Keras has.
+
+    Raises
+    ------
+    RestoreError
+        It has none of the places, which the message names.
     """
     places = PLACES.get(name) or PLACES_IN_KERAS_3[name]
     for place in places:

@@ -1,12 +1,12 @@
-"""Recorded inputs and outputs: how "computes the same" is checked.
+"""Recorded outputs, and inputs that can be made again: the check of "computes the same".
 
-Inputs are made, not stored: a seed, shapes and ranges give the same numbers under
-every Python and numpy, since the generator is written out here.
+Inputs are not stored: a seed, a shape and a range give the same numbers under every Python
+and numpy, since the generator is written out here.
 """
 
 import base64
 import hashlib
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 SEED = 20
 BATCH = 2
@@ -14,8 +14,8 @@ FREE_LENGTH = 8  # stands for every other dimension that the model leaves open
 WHOLE_LIMIT = 16 * 1024
 POSITIONS = 1000
 
-# Relative and absolute, by what the numbers can still tell apart after other kernels computed
-# them: of bfloat16, whose neighbours are up to 1/128 apart, the next three.
+# Relative and absolute: how far other kernels may be off. bfloat16, whose neighbours are up to
+# 1/128 apart, may be off by three of them.
 TOLERANCES = {
     "float64": (1e-7, 1e-9),
     "float32": (1e-4, 1e-5),
@@ -28,7 +28,20 @@ TOLERANCES["complex64"] = TOLERANCES["float32"]
 
 
 def uniform(seed: int, count: int) -> Any:
-    """Return *count* float64 in [0, 1) from *seed*: SplitMix64, by numpy's uint64."""
+    """Return random numbers that every numpy makes alike: SplitMix64, by numpy's uint64.
+
+    Parameters
+    ----------
+    seed
+        Any whole number.
+    count
+        How many numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 in [0, 1).
+    """
     import numpy
 
     u64 = numpy.uint64
@@ -41,7 +54,24 @@ def uniform(seed: int, count: int) -> Any:
 
 
 def make_inputs(specs: Sequence[Dict[str, Any]]) -> List[Any]:
-    """Return one array for each spec: ``{"shape", "dtype", "seed", "low", "high"}``."""
+    """Make the inputs of a probe.
+
+    Parameters
+    ----------
+    specs
+        ``{"shape", "dtype", "seed", "low", "high"}`` for each input in the model's order;
+        *high* is excluded.
+
+    Returns
+    -------
+    list
+        One array for each.
+
+    Raises
+    ------
+    ValueError
+        There are no such numbers of a dtype.
+    """
     import numpy
 
     arrays = []
@@ -52,11 +82,11 @@ def make_inputs(specs: Sequence[Dict[str, Any]]) -> List[Any]:
         count = 1
         for size in spec["shape"]:
             count *= size
-        unit = uniform(spec["seed"], count)
+        fractions = uniform(spec["seed"], count)
         if dtype.kind == "b":
-            numbers = unit < 0.5
+            numbers = fractions < 0.5
         else:
-            numbers = spec["low"] + unit * (spec["high"] - spec["low"])
+            numbers = spec["low"] + fractions * (spec["high"] - spec["low"])
             if dtype.kind in "iu":
                 numbers = numpy.floor(numbers)
         arrays.append(numbers.astype(dtype).reshape(spec["shape"]))
@@ -64,7 +94,18 @@ def make_inputs(specs: Sequence[Dict[str, Any]]) -> List[Any]:
 
 
 def positions(size: int) -> Any:
-    """Return the flat indices at which a large output is compared: fixed, spread, sorted."""
+    """Return the flat indices at which a large output is compared.
+
+    Parameters
+    ----------
+    size
+        The number of values in the output.
+
+    Returns
+    -------
+    numpy.ndarray
+        All indices up to ``POSITIONS``, else about so many, always the same, in their order.
+    """
     import numpy
 
     if size <= POSITIONS:
@@ -74,104 +115,168 @@ def positions(size: int) -> Any:
 
 
 def record(array: Any) -> Dict[str, Any]:
-    """Return the JSON record of one output: whole where small, else digest and positions."""
-    import numpy
+    """Return the JSON record of one output.
 
-    array = numpy.asarray(array, order="C")
-    made: Dict[str, Any] = {"shape": list(array.shape), "dtype": array.dtype.name}
-    raw = array.tobytes()
-    if len(raw) <= WHOLE_LIMIT:
-        made["base64"] = base64.b64encode(raw).decode("ascii")
-    else:
-        made["sha256"] = hashlib.sha256(raw).hexdigest()
-        sample = array.reshape(-1)[positions(array.size)]
-        made["sample"] = base64.b64encode(sample.tobytes()).decode("ascii")
-    return made
+    Parameters
+    ----------
+    array
+        The output.
 
-
-def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[str, Any]:
-    """Compare recorded outputs with *arrays*.
-
-    Returns ``{"agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason"}``;
-    ``reason`` is None where they agree. Numbers of a dtype that is not in ``TOLERANCES``
-    agree only where they are equal; NaN equals NaN.
+    Returns
+    -------
+    dict
+        Shape and dtype, with all numbers of a small output, else the SHA-256 of all and the
+        numbers at ``positions``.
     """
     import numpy
 
-    result: Dict[str, Any] = {
-        "agrees": True,
-        "exactly": True,
-        "max_abs": 0.0,
-        "max_rel": 0.0,
-        "rtol": 0.0,
-        "atol": 0.0,
-        "reason": None,
-    }
-    if len(records) != len(arrays):
-        return _disagree(result, "%d outputs, %d were recorded" % (len(arrays), len(records)))
-    for index, (recorded, array) in enumerate(zip(records, arrays)):
-        array = numpy.asarray(array, order="C")
-        if list(array.shape) != list(recorded["shape"]) or array.dtype.name != recorded["dtype"]:
-            shapes = (list(array.shape), recorded["dtype"], recorded["shape"])
-            return _disagree(
-                result,
-                "output %d is %s %s, recorded was %s %s" % ((index, array.dtype.name) + shapes),
-            )
-        _compare_output(result, index, recorded, array)
-    return result
-
-
-def _compare_output(
-    result: Dict[str, Any], index: int, recorded: Dict[str, Any], array: Any
-) -> None:
-    """Enter into *result* how one output differs from its record, as far as that tells."""
-    import numpy
-
-    computed = array.reshape(-1)
-    if "base64" not in recorded:
-        computed = computed[positions(array.size)]
-        if hashlib.sha256(array.tobytes()).hexdigest() != recorded["sha256"]:
-            result["exactly"] = False
-            if array.dtype.name not in TOLERANCES:
-                _disagree(result, "output %d differs" % index)
-    raw = base64.b64decode(recorded["base64" if "base64" in recorded else "sample"])
-    if len(raw) != computed.nbytes:
-        _disagree(result, "the record of output %d is damaged: its length is wrong" % index)
-    elif array.dtype.name in TOLERANCES:
-        _compare_rounded(result, index, numpy.frombuffer(raw, dtype=array.dtype), computed)
+    array = numpy.asarray(array, order="C")
+    facts: Dict[str, Any] = {"shape": list(array.shape), "dtype": array.dtype.name}
+    raw = array.tobytes()
+    if len(raw) <= WHOLE_LIMIT:
+        facts["base64"] = base64.b64encode(raw).decode("ascii")
     else:
-        _compare_exact(result, index, numpy.frombuffer(raw, dtype=array.dtype), computed)
+        facts["sha256"] = hashlib.sha256(raw).hexdigest()
+        sample = array.reshape(-1)[positions(array.size)]
+        facts["sample"] = base64.b64encode(sample.tobytes()).decode("ascii")
+    return facts
 
 
-def _compare_rounded(result: Dict[str, Any], index: int, expected: Any, computed: Any) -> None:
-    """Compare numbers that may differ by what their dtype can still tell apart."""
+def compare(records: Sequence[Dict[str, Any]], arrays: Sequence[Any]) -> Dict[str, Any]:
+    """Compare a model's outputs with those recorded at save.
+
+    Parameters
+    ----------
+    records
+        What ``record`` returned at save, one for each output in the model's order.
+    arrays
+        The same outputs as computed now.
+
+    Returns
+    -------
+    dict
+        ``agrees``: within ``rtol`` and ``atol``, the tolerances of the dtype where they were
+        needed (a dtype without any must be equal; NaN equals NaN). ``exactly``: to the last
+        bit. ``max_abs``, ``max_rel``: the largest differences. ``reason``: what does not
+        agree, else None.
+    """
     import numpy
 
-    # Part by part: a complex number of which one part is NaN or infinite has another part.
-    expected_parts, computed_parts = _parts(expected), _parts(computed)
-    equal = expected_parts == computed_parts
-    equal |= numpy.isnan(expected_parts) & numpy.isnan(computed_parts)
-    if equal.all():
-        return
-    rtol, atol = TOLERANCES[expected.dtype.name]
-    result["rtol"], result["atol"] = max(result["rtol"], rtol), max(result["atol"], atol)
-    with numpy.errstate(all="ignore"):
-        gaps = _moduli(numpy.where(equal, 0.0, expected_parts - computed_parts))
-        # An infinite number must not make its tolerance infinite: anything would agree with it.
-        sizes = _moduli(numpy.where(numpy.isfinite(expected_parts), expected_parts, 0.0))
-        agreeing = gaps <= atol + rtol * sizes
-    _enter(result, index, ~equal.all(axis=1), agreeing, gaps, sizes)
+    comparison = _Comparison()
+    if len(records) != len(arrays):
+        comparison.disagree("%d outputs, %d were recorded" % (len(arrays), len(records)))
+        return comparison.to_json()
+    for index, (facts, array) in enumerate(zip(records, arrays)):
+        array = numpy.asarray(array, order="C")
+        if list(array.shape) != list(facts["shape"]) or array.dtype.name != facts["dtype"]:
+            shapes = (list(array.shape), facts["dtype"], facts["shape"])
+            comparison.disagree(
+                "output %d is %s %s, recorded was %s %s" % ((index, array.dtype.name) + shapes)
+            )
+            break
+        comparison.add(index, facts, array)
+    return comparison.to_json()
 
 
-def _compare_exact(result: Dict[str, Any], index: int, expected: Any, computed: Any) -> None:
-    """Compare what no other kernel computes otherwise: whole numbers and truth values."""
-    equal = expected == computed
-    if equal.all():
-        return
-    # For people alone: of large whole numbers float64 does not tell one from the next.
-    sizes = abs(expected.astype("float64"))
-    gaps = abs(expected.astype("float64") - computed.astype("float64"))
-    _enter(result, index, ~equal, equal, gaps, sizes)
+class Differences(NamedTuple):
+    """How the numbers of one output differ from those recorded, an item for each number."""
+
+    differ: Any
+    agree: Any
+    gaps: Any
+    sizes: Any
+
+
+class _Comparison(object):
+    """How the outputs compared so far differ from those recorded."""
+
+    def __init__(self) -> None:
+        self.agrees = True
+        self.exactly = True
+        self.max_abs = 0.0
+        self.max_rel = 0.0
+        self.rtol = 0.0
+        self.atol = 0.0
+        self.reason: Optional[str] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        return dict(vars(self))
+
+    def disagree(self, reason: str) -> None:
+        self.agrees = self.exactly = False
+        self.reason = self.reason or reason
+
+    def add(self, index: int, facts: Dict[str, Any], array: Any) -> None:
+        """Compare one output with its record, as far as that has its numbers."""
+        import numpy
+
+        numbers = array.reshape(-1)
+        if "base64" not in facts:
+            numbers = numbers[positions(array.size)]
+            if hashlib.sha256(array.tobytes()).hexdigest() != facts["sha256"]:
+                self.exactly = False
+                if array.dtype.name not in TOLERANCES:
+                    self.disagree("output %d differs" % index)
+        raw = base64.b64decode(facts["base64" if "base64" in facts else "sample"])
+        if len(raw) != numbers.nbytes:
+            self.disagree("the record of output %d is damaged: its length is wrong" % index)
+            return
+        expected = numpy.frombuffer(raw, dtype=array.dtype)
+        if array.dtype.name in TOLERANCES:
+            self._add_rounded(index, expected, numbers)
+        else:
+            self._add_exact(index, expected, numbers)
+
+    def _add_rounded(self, index: int, expected: Any, numbers: Any) -> None:
+        """Compare numbers that may differ by what their dtype can still tell apart."""
+        import numpy
+
+        # Part by part: a complex number of which one part is NaN or infinite has another part.
+        expected_parts, parts = _parts(expected), _parts(numbers)
+        equal = expected_parts == parts
+        equal |= numpy.isnan(expected_parts) & numpy.isnan(parts)
+        if equal.all():
+            return
+        rtol, atol = TOLERANCES[expected.dtype.name]
+        self.rtol, self.atol = max(self.rtol, rtol), max(self.atol, atol)
+        with numpy.errstate(all="ignore"):
+            gaps = _moduli(numpy.where(equal, 0.0, expected_parts - parts))
+            # An infinite number must not make its tolerance infinite: all would agree with it.
+            sizes = _moduli(numpy.where(numpy.isfinite(expected_parts), expected_parts, 0.0))
+            agree = gaps <= atol + rtol * sizes
+        self._enter(index, Differences(~equal.all(axis=1), agree, gaps, sizes))
+
+    def _add_exact(self, index: int, expected: Any, numbers: Any) -> None:
+        """Compare what every kernel computes alike: whole numbers and truth values."""
+        equal = expected == numbers
+        if equal.all():
+            return
+        # For people alone: float64 can't tell large whole numbers from their neighbours.
+        sizes = abs(expected.astype("float64"))
+        gaps = abs(expected.astype("float64") - numbers.astype("float64"))
+        self._enter(index, Differences(~equal, equal, gaps, sizes))
+
+    def _enter(self, index: int, differences: Differences) -> None:
+        """Enter the largest differences, and whether all numbers agree."""
+        import numpy
+
+        self.exactly = False
+        gaps = differences.gaps[differences.differ]
+        with numpy.errstate(all="ignore"):
+            ratios = gaps / differences.sizes[differences.differ]
+        self.max_abs = _maximum(self.max_abs, gaps)
+        self.max_rel = _maximum(self.max_rel, ratios)
+        count = int((~differences.agree).sum())
+        if count:
+            counts = (index, count, len(differences.agree))
+            self.disagree("output %d differs at %d of %d values compared" % counts)
+
+
+def _maximum(start: float, values: Any) -> float:
+    """Return the largest of *start* and the finite *values*."""
+    import numpy
+
+    return float(max([start] + values[numpy.isfinite(values)].tolist()))
 
 
 def _parts(numbers: Any) -> Any:
@@ -182,31 +287,7 @@ def _parts(numbers: Any) -> Any:
 
 
 def _moduli(parts: Any) -> Any:
-    """Return the length of each row of *parts*: of a number of one part its absolute value."""
+    """Return the length of each row of *parts*: of a row of one number its absolute value."""
     import numpy
 
     return numpy.abs(numpy.hypot.reduce(parts, axis=1))
-
-
-def _enter(
-    result: Dict[str, Any], index: int, differing: Any, agreeing: Any, gaps: Any, sizes: Any
-) -> None:
-    """Enter into *result* the largest differences, and whether all numbers agree."""
-    import numpy
-
-    result["exactly"] = False
-    with numpy.errstate(all="ignore"):
-        ratios = gaps[differing] / sizes[differing]
-    for name, values in (("max_abs", gaps[differing]), ("max_rel", ratios)):
-        finite = values[numpy.isfinite(values)]
-        result[name] = max([result[name]] + finite.tolist())
-    count = int((~agreeing).sum())
-    if count:
-        counts = (index, count, len(agreeing))
-        _disagree(result, "output %d differs at %d of %d values compared" % counts)
-
-
-def _disagree(result: Dict[str, Any], reason: str) -> Dict[str, Any]:
-    result["agrees"] = result["exactly"] = False
-    result["reason"] = result["reason"] or reason
-    return result

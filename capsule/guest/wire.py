@@ -6,9 +6,9 @@ Large arrays go by way of shared memory where both sides have it: the frame name
 import importlib
 import json
 import struct
-from typing import IO, Any, Dict, Iterable, List, Optional, Tuple
+from typing import IO, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .shared import FROM, Shared, SharedError
+from .shared import MIN_SIZE, SharedError, SharedFolder
 
 _HEAD = struct.Struct(">4sQ")
 _MAGIC = b"cps2"
@@ -18,62 +18,114 @@ KINDS = "biufcSU"
 
 
 class WireError(Exception):
-    """The other side sent something that is no frame, or ended."""
+    """The other side sent something that is no frame, or ended within one."""
+
+
+class Frame(NamedTuple):
+    """A request or an answer: a header of JSON data, and numpy arrays."""
+
+    header: Any
+    arrays: List[Any]
+
+
+class EncodedFrame(NamedTuple):
+    """A frame ready to be sent: its JSON data, and the arrays that follow in the stream."""
+
+    message: Dict[str, Any]
+    buffers: List[Any]
 
 
 def write_frame(
-    stream: IO[bytes], header: Any, arrays: Iterable[Any] = (), shared: Optional[Shared] = None
+    stream: IO[bytes],
+    header: Any,
+    arrays: Iterable[Any] = (),
+    folder: Optional[SharedFolder] = None,
 ) -> None:
-    """Write *header* (JSON data) and *arrays* (numpy) to the binary *stream* and flush it.
+    """Write one frame and flush the stream.
 
-    Large arrays go by way of *shared*, where there is one.
+    Parameters
+    ----------
+    stream
+        A binary stream.
+    header
+        JSON data.
+    arrays
+        Arrays of numbers, texts or bytes.
+    folder
+        Where large arrays go instead of the stream, if anywhere.
+
+    Raises
+    ------
+    WireError
+        An array can't be sent. Nothing was written.
     """
-    send(stream, pack(header, arrays, shared))
+    send(stream, encode_frame(header, arrays, folder))
 
 
-class Packed(object):
-    """A frame that is ready to be sent: what is told, and what goes by the stream."""
+def encode_frame(
+    header: Any, arrays: Iterable[Any] = (), folder: Optional[SharedFolder] = None
+) -> EncodedFrame:
+    """Return a frame ready to be sent, its large arrays in the shared folder already.
 
-    def __init__(self, told: Dict[str, Any], raws: List[Any]) -> None:
-        self.told = told
-        self.raws = raws
+    Parameters
+    ----------
+    header
+        JSON data.
+    arrays
+        Arrays of numbers, texts or bytes.
+    folder
+        Where large arrays go instead of the stream, if anywhere.
 
+    Returns
+    -------
+    EncodedFrame
+        What ``send`` takes.
 
-def pack(header: Any, arrays: Iterable[Any] = (), shared: Optional[Shared] = None) -> Packed:
-    """Return a frame of *header* and *arrays*, large ones put into *shared* already.
-
-    Raises WireError for an array that can't be sent.
+    Raises
+    ------
+    WireError
+        An array can't be sent.
     """
-    told: List[Dict[str, Any]] = []
-    raws: List[Any] = []
+    specs: List[Dict[str, Any]] = []
+    buffers: List[Any] = []
     for array in arrays:
         spec, raw = _as_bytes(array)
-        place = shared.put(raw) if shared is not None and raw.nbytes >= FROM else None
+        place = folder.put(raw) if folder is not None and raw.nbytes >= MIN_SIZE else None
         if place is not None:
             spec["shared"] = place
         elif raw.nbytes:
-            raws.append(raw)
-        told.append(spec)
-    return Packed({"header": header, "arrays": told}, raws)
+            buffers.append(raw)
+        specs.append(spec)
+    return EncodedFrame({"header": header, "arrays": specs}, buffers)
 
 
-def send(stream: IO[bytes], packed: Packed, held: bool = False) -> None:
-    """Write a packed frame; *held* tells that arrays of the last request are still in use."""
-    text = json.dumps(dict(packed.told, held=held)).encode("utf-8")
+def send(stream: IO[bytes], frame: EncodedFrame, in_use: bool = False) -> None:
+    """Write an encoded frame and flush the stream.
+
+    Parameters
+    ----------
+    stream
+        A binary stream.
+    frame
+        What to write.
+    in_use
+        Whether this side still uses shared arrays of the last frame that it read.
+    """
+    text = json.dumps(dict(frame.message, held=in_use)).encode("utf-8")
     stream.write(_HEAD.pack(_MAGIC, len(text)))
     stream.write(text)
-    for raw in packed.raws:
+    for raw in frame.buffers:
         stream.write(memoryview(raw.reshape(-1)).cast("B"))
     stream.flush()
 
 
 def _as_bytes(array: Any) -> Tuple[Dict[str, Any], Any]:
-    """Return what is told of an array, and its items as an array of plain numbers."""
+    """Return the description of an array, and its items as an array of plain numbers."""
     import numpy
 
     array = numpy.asarray(array, order="C")
     spec: Dict[str, Any] = {"kind": "plain", "shape": list(array.shape)}
-    if array.dtype.name == "bfloat16":  # which numpy alone does not know
+    if array.dtype.name == "bfloat16":  # numpy alone does not know it
         spec["kind"] = "bfloat16"
         array = array.view("uint16")
     elif array.dtype.kind == "O":
@@ -87,7 +139,7 @@ def _as_bytes(array: Any) -> Tuple[Dict[str, Any], Any]:
 
 
 def _texts(array: Any) -> Tuple[str, List[bytes]]:
-    """Return the items of an array of objects, which must be texts, or bytes, all of them."""
+    """Return the items of an array of objects, which must all be texts, or all be bytes."""
     items = array.reshape(-1).tolist()
     if all(isinstance(item, bytes) for item in items):
         return "bytes", items
@@ -96,8 +148,26 @@ def _texts(array: Any) -> Tuple[str, List[bytes]]:
     raise WireError("no array of objects can be sent but of texts or of bytes")
 
 
-def read_frame(stream: Any, shared: Optional[Shared] = None) -> Optional[Tuple[Any, List[Any]]]:
-    """Read one frame; returns ``(header, arrays)``, or None at a clean end."""
+def read_frame(stream: Any, folder: Optional[SharedFolder] = None) -> Optional[Frame]:
+    """Read one frame.
+
+    Parameters
+    ----------
+    stream
+        A binary stream.
+    folder
+        Where the other side puts large arrays, if anywhere.
+
+    Returns
+    -------
+    Frame or None
+        The frame, None where the stream ended before it began.
+
+    Raises
+    ------
+    WireError
+        What came is no frame, or the stream ended within it.
+    """
     head = _read(stream, _HEAD.size)
     if head is None:
         return None
@@ -105,17 +175,17 @@ def read_frame(stream: Any, shared: Optional[Shared] = None) -> Optional[Tuple[A
     if magic != _MAGIC or length > HEADER_LIMIT:
         raise WireError("what came is no frame")
     try:
-        told = json.loads((_read(stream, length) or b"").decode("utf-8"))
-        header, specs = told["header"], told["arrays"]
-        arrays = [_read_array(stream, spec, shared) for spec in specs]
-        if shared is not None:
-            shared.answered(bool(told.get("held")))
-        return header, arrays
+        message = json.loads((_read(stream, length) or b"").decode("utf-8"))
+        header, specs = message["header"], message["arrays"]
+        arrays = [_read_array(stream, spec, folder) for spec in specs]
+        if folder is not None:
+            folder.reclaim(in_use=bool(message.get("held")))
+        return Frame(header, arrays)
     except (ValueError, KeyError, TypeError) as error:
         raise WireError("the frame's header is damaged: %s" % error)
 
 
-def _read_array(stream: Any, spec: Dict[str, Any], shared: Optional[Shared]) -> Any:
+def _read_array(stream: Any, spec: Dict[str, Any], folder: Optional[SharedFolder]) -> Any:
     import numpy
 
     dtype = numpy.dtype(str(spec["dtype"]))
@@ -134,30 +204,30 @@ def _read_array(stream: Any, spec: Dict[str, Any], shared: Optional[Shared]) -> 
     if count * dtype.itemsize != spec["nbytes"] or spec["nbytes"] > ARRAY_LIMIT:
         raise WireError("an array's length is not that of its shape")
     if spec.get("shared"):
-        if shared is None:
+        if folder is None:
             raise WireError("an array in a place that is not shared")
         try:
-            array = shared.take(spec["shared"], spec["nbytes"], dtype)
+            array = folder.read(spec["shared"], spec["nbytes"], dtype)
         except SharedError as error:
             raise WireError(str(error))
     else:
         array = numpy.empty(count, dtype)
         _fill(stream, array)
-    return _as_it_was(array, spec)
+    return _from_numbers(array, spec)
 
 
 def _fill(stream: Any, array: Any) -> None:
     if array.nbytes:
         view = memoryview(array).cast("B")
         while view:
-            got = stream.readinto(view)
-            if not got:
+            count = stream.readinto(view)
+            if not count:
                 raise WireError("it ended in the midst of an array")
-            view = view[got:]
+            view = view[count:]
 
 
-def _as_it_was(array: Any, spec: Dict[str, Any]) -> Any:
-    """Return the array that *spec* tells of, made of the numbers that came."""
+def _from_numbers(array: Any, spec: Dict[str, Any]) -> Any:
+    """Return the array that *spec* describes, made of the numbers that came."""
     import numpy
 
     shape = spec["shape"]
@@ -167,28 +237,28 @@ def _as_it_was(array: Any, spec: Dict[str, Any]) -> Any:
         try:
             narrow = importlib.import_module("ml_dtypes").bfloat16
             return array.view(narrow).reshape(shape)
-        except ImportError:  # the same numbers, in twice the room
+        except ImportError:  # the same numbers as float32
             wide = array.astype("uint32") << numpy.uint32(16)
             return wide.view("float32").reshape(shape)
     raw, at = array.tobytes(), 0
-    found: Any = numpy.empty(len(spec["lengths"]), object)
+    items: Any = numpy.empty(len(spec["lengths"]), object)
     for index, length in enumerate(spec["lengths"]):
         part = raw[at : at + length]
-        found[index] = part.decode("utf-8") if spec["kind"] == "text" else part
+        items[index] = part.decode("utf-8") if spec["kind"] == "text" else part
         at += length
-    return found.reshape(shape)
+    return items.reshape(shape)
 
 
 def _read(stream: Any, length: int) -> Optional[bytes]:
     """Return *length* bytes, None if the stream ended before the first of them."""
     parts: List[bytes] = []
-    missing = length
-    while missing:
-        part = stream.read(missing)
+    rest = length
+    while rest:
+        part = stream.read(rest)
         if not part:
-            if missing == length:
+            if rest == length:
                 return None
             raise WireError("it ended in the midst of a frame")
         parts.append(part)
-        missing -= len(part)
+        rest -= len(part)
     return b"".join(parts)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from capsule.errors import RestoreFailedError
 from capsule.guest import wire
-from capsule.guest.shared import Shared
+from capsule.guest.shared import SharedFolder
 from capsule.manifest import Manifest
 from capsule.rebuild.cache_folder import cache_folder, discard
 from capsule.rebuild.errors import WorkerError
@@ -120,7 +120,7 @@ class Worker:
         self._timeout = timeout
         self._late = False
         folder = _shared_folder()
-        self._shared = None if folder is None else Shared(folder, copies=True)
+        self._shared = None if folder is None else SharedFolder(folder, copies=True)
         self._home = tempfile.TemporaryDirectory(prefix="capsule-keras-")
         self._lock = threading.Lock()
         self._broken = False

@@ -92,6 +92,7 @@ def look_up(keras, keras_3):
     """Return what the guest looks up in a Keras, by name: None, or why it is not there."""
     places = importlib.import_module("capsule_guest.keras_places")
     patches = importlib.import_module("capsule_guest.loader_patches")
+    tables = importlib.import_module("capsule_guest.function_tables")
     names = list(places.PLACES) + (list(places.PLACES_IN_KERAS_3) if keras_3 else [])
     answer = {}
     for name in names:
@@ -100,7 +101,7 @@ def look_up(keras, keras_3):
             answer[name] = None
         except Exception as error:
             answer[name] = describe_error(error)
-    with patches.answering(keras, patches.Tables()):
+    with patches.patch_loaders(keras, tables.FunctionTables()):
         patched = {place.rpartition(".")[2] for place in find_changes({})}
     for name in ("func_load", "from_config"):
         answer[name] = None if name in patched else "nothing of this name was replaced"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from capsule.artifact import open_artifact
 from capsule.artifact.embedded import stored_functions
 from capsule.errors import ArtifactError
-from capsule.guest.digest import carried_key
+from capsule.guest.digest import embedded_key
 
 CODE = base64.encodebytes(marshal.dumps((lambda x: x).__code__)).decode()
 
@@ -79,10 +79,10 @@ def test_functions_are_found_in_nested_models_wrappers_and_other_roles() -> None
 
 
 def test_the_key_covers_code_defaults_and_closure() -> None:
-    key = carried_key(CODE, None, None)
-    assert carried_key(CODE, [1], None) != key
-    assert carried_key(CODE, None, [1]) != key
-    assert carried_key(CODE.replace("\n", ""), None, None) == key
+    key = embedded_key(CODE, None, None)
+    assert embedded_key(CODE, [1], None) != key
+    assert embedded_key(CODE, None, [1]) != key
+    assert embedded_key(CODE.replace("\n", ""), None, None) == key
 
 
 def test_an_archive_is_read(tmp_path: Path) -> None:

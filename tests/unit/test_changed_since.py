@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from capsule.guest.loader_patches import Tables
+from capsule.guest.function_tables import FunctionTables
 from capsule.guest.restore import RestoreError, Restorer
 from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, find_opaque
 from tests.making import plan_of
@@ -125,7 +125,7 @@ def test_trust_lifts_none_of_keras_own_guards() -> None:
 
 
 def test_two_layers_of_one_name_are_told_apart_by_their_functions_names() -> None:
-    tables = Tables()
+    tables = FunctionTables()
     for name in ("one", "two"):
         place = {"where": [name, "fn"], "role": "activation", "key": None, "name": name}
         tables.add(place, name.upper())

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from capsule.guest.digest import canonical, carried_key, code_bytes
+from capsule.guest.digest import canonical, code_bytes, embedded_key
 from capsule.guest.digest import digest as digest_over
 from capsule.guest.values import encode
 from capsule.manifest import Binding, BindingKind, Code, Node
@@ -179,7 +179,7 @@ def entries() -> dict[str, tuple[Any, Any]]:
     }
     pairs = {}
     for case, entry in bytecode.items():
-        key = carried_key(*entry["config"].values())
+        key = embedded_key(*entry["config"].values())
         pairs[case] = (layer(function=entry), function(key=key))
     names = {"name": ("f", "mine"), "other name": ("g", "mine"), "module": ("f", "theirs")}
     for case, (name, place) in names.items():
@@ -254,6 +254,6 @@ def test_code_is_read_as_keras_reads_it(text: str, raw: bytes) -> None:
 
 
 def test_a_key_is_over_the_bytes_and_not_over_how_they_are_written() -> None:
-    assert carried_key(CODE.replace("\n", ""), None, None) == KEY
-    assert carried_key(CODE, (1, [2]), None) == carried_key(CODE, [1, (2,)], None)
-    assert len({carried_key(CODE, a, b) for a in (None, [], [1]) for b in (None, [], [1])}) == 9
+    assert embedded_key(CODE.replace("\n", ""), None, None) == KEY
+    assert embedded_key(CODE, (1, [2]), None) == embedded_key(CODE, [1, (2,)], None)
+    assert len({embedded_key(CODE, a, b) for a in (None, [], [1]) for b in (None, [], [1])}) == 9

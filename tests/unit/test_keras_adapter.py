@@ -15,7 +15,7 @@ import pytest
 from capsule.guest.digest import digest
 from capsule.guest.keras_adapter import (
     LOSS_ALIASES,
-    arranged,
+    arrange,
     call,
     describe,
     find_keras,
@@ -328,11 +328,11 @@ def test_a_model_is_described_by_its_tensors_in_their_order() -> None:
 
 def test_inputs_are_given_as_the_model_takes_them_and_outputs_in_its_order() -> None:
     plain: Any = types.SimpleNamespace()
-    assert arranged(plain, [1]) == 1
-    assert arranged(plain, [1, 2]) == [1, 2]
+    assert arrange(plain, [1]) == 1
+    assert arrange(plain, [1, 2]) == [1, 2]
     named: Any = types.SimpleNamespace(_inputs_struct={"b": 0, "a": 0})
-    assert arranged(named, [1, 2]) == {"a": 1, "b": 2}
-    assert arranged(named, [1, 2, 3]) == [1, 2, 3]
+    assert arrange(named, [1, 2]) == {"a": 1, "b": 2}
+    assert arrange(named, [1, 2, 3]) == [1, 2, 3]
     assert flatten({"b": 1, "a": [2, (3, 4)]}) == [2, 3, 4, 1]
     assert flatten(5) == [5]
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capsule.guest.digest import carried_key
-from capsule.guest.loader_patches import Tables, answering, key_of
+from capsule.guest.digest import embedded_key
+from capsule.guest.function_tables import FunctionTables, key_of
+from capsule.guest.loader_patches import patch_loaders
 from capsule.guest.restore import RestoreError
 from tests.bare import encoded
 from tests.fake_keras import Dense, FakeKeras, Layer
@@ -41,8 +42,8 @@ def place(
     return {"where": ["model", layer], "role": role, "key": key, "name": name, "node": "n"}
 
 
-def tables(*entries: tuple[dict[str, Any], Any], translated: bool = False) -> Tables:
-    filled = Tables(translated)
+def tables(*entries: tuple[dict[str, Any], Any], translated: bool = False) -> FunctionTables:
+    filled = FunctionTables(translated)
     for listed, value in entries:
         filled.add(listed, value)
     filled.settle()
@@ -55,8 +56,8 @@ def config(name: str = "lambda", **more: Any) -> dict[str, Any]:
     return {**plain, "module": "__main__", **more}
 
 
-def layer_of(keras: FakeKeras, filled: Tables, **more: Any) -> Any:
-    with answering(keras.module, filled):
+def layer_of(keras: FakeKeras, filled: FunctionTables, **more: Any) -> Any:
+    with patch_loaders(keras.module, filled):
         return keras.layer_of({"class_name": "Lambda", "config": config(**more)})
 
 
@@ -74,7 +75,7 @@ def layer_of(keras: FakeKeras, filled: Tables, **more: Any) -> Any:
     ],
 )
 def test_bytecode_becomes_the_function_of_the_plan(keras: FakeKeras, arguments: Any) -> None:
-    with answering(keras.module, tables((place(), first), (place("b", key=OTHER_KEY), second))):
+    with patch_loaders(keras.module, tables((place(), first), (place("b", key=OTHER_KEY), second))):
         for module in (keras.reading, keras.core):
             assert module.func_load(*arguments) is first
             assert module.func_load(OTHER_CODE) is second
@@ -97,7 +98,7 @@ def test_bytecode_that_the_plan_does_not_list_is_refused_and_not_unmarshalled(
     keras: FakeKeras, arguments: Any
 ) -> None:
     for filled in (tables((place(), first)), tables()):
-        with answering(keras.module, filled):
+        with patch_loaders(keras.module, filled):
             for module in (keras.reading, keras.core):
                 with pytest.raises(RestoreError, match="the plan does not list"):
                     module.func_load(*arguments)
@@ -128,7 +129,7 @@ def test_a_shape_or_a_mask_that_the_plan_does_not_list_is_refused(
 
 def test_what_keras_wrote_just_now_is_known_by_its_code(keras: FakeKeras) -> None:
     named = tables((place(key=None, name="first"), first), (place("b", key=OTHER_KEY), second))
-    with answering(keras.module, named):
+    with patch_loaders(keras.module, named):
         assert keras.core.func_load(encoded(first)) is first
         assert keras.core.func_load(encoded(second)) is second
         with pytest.raises(RestoreError):
@@ -149,7 +150,7 @@ def test_two_functions_that_are_stored_alike_are_told_apart_by_their_places(
 def test_of_two_functions_that_are_stored_alike_nobody_gets_the_wrong_one(keras: FakeKeras) -> None:
     both = tables((place("a"), first), (place("b"), second))
     assert both.by_key == {}
-    with answering(keras.module, both), pytest.raises(RestoreError, match="does not list"):
+    with patch_loaders(keras.module, both), pytest.raises(RestoreError, match="does not list"):
         keras.core.func_load(CODE)
     with pytest.raises(RestoreError, match="does not list"):
         layer_of(keras, both, name="c")
@@ -165,7 +166,7 @@ def test_two_functions_of_one_name_are_not_given_by_name() -> None:
 
 
 def test_a_third_function_does_not_take_the_place_of_two_that_are_alike() -> None:
-    filled = Tables()
+    filled = FunctionTables()
     for name, value in (("a", first), ("b", second), ("c", first), ("d", second)):
         filled.add(place(name), value)
     filled.settle()
@@ -285,8 +286,8 @@ def test_classes_are_known_by_their_registered_and_their_plain_name() -> None:
         ({"code": CODE}, KEY),
         ({"class_name": "__lambda__", "config": {"value": [CODE, None, None]}}, KEY),
         ({"value": [CODE, None, None]}, KEY),
-        (stored(defaults=[1], closure=[2]), carried_key(CODE, [1], [2])),
-        ([CODE, [1], [2]], carried_key(CODE, [1], [2])),
+        (stored(defaults=[1], closure=[2]), embedded_key(CODE, [1], [2])),
+        ([CODE, [1], [2]], embedded_key(CODE, [1], [2])),
         ([CODE, None], None),
         ([None, None, None], None),
         ([1, 2, 3], None),
@@ -358,7 +359,7 @@ def test_a_layer_does_not_get_the_function_of_another_of_its_name(
 ) -> None:
     listed = {**place("dense", "activation", None, "f"), "where": ["first model", "dense"]}
     written = {"name": "dense", "activation": activation}
-    with answering(keras.module, tables((listed, first))):
+    with patch_loaders(keras.module, tables((listed, first))):
         made = keras.layer_of({"class_name": "Dense", "config": written})
         right = keras.layer_of({"class_name": "Dense", "config": {**written, "activation": "f"}})
     assert made.options == {"activation": activation}
@@ -385,7 +386,7 @@ def test_a_mask_that_the_configuration_leaves_out_is_put_back(keras: FakeKeras) 
     assert layer_of(keras, filled).mask is second
     assert layer_of(keras, tables((place(), first))).mask is None
     dense = {"class_name": "Dense", "config": {"name": "lambda"}}
-    with answering(keras.module, filled):
+    with patch_loaders(keras.module, filled):
         assert keras.layer_of(dense).options == {}
 
 
@@ -408,7 +409,7 @@ def test_a_lambda_of_a_translated_configuration_asks_its_function_for_the_shape(
 def test_functions_in_any_layers_configuration_become_those_of_the_plan(keras: FakeKeras) -> None:
     listed = {**place("dense", "activation", None, "f"), "where": ["dense"]}
     written = {"name": "dense", "activation": "f", "units": 3}
-    with answering(keras.module, tables((listed, first))):
+    with patch_loaders(keras.module, tables((listed, first))):
         made = keras.layer_of({"class_name": "Dense", "config": written})
         other = keras.layer_of({"class_name": "Dense", "config": {**written, "name": "other"}})
         assert keras.module.layers.Dense.from_config({}).name is None
@@ -418,7 +419,7 @@ def test_functions_in_any_layers_configuration_become_those_of_the_plan(keras: F
 
 
 def test_a_lambda_without_bytecode_is_left_to_keras(keras: FakeKeras) -> None:
-    with answering(keras.module, tables()):
+    with patch_loaders(keras.module, tables()):
         made = keras.layer_of({"class_name": "Lambda", "config": {"name": "l", "function": "relu"}})
     assert made.function == "relu"
 
@@ -429,7 +430,7 @@ def test_a_lambda_without_bytecode_is_left_to_keras(keras: FakeKeras) -> None:
 def test_a_class_named_function_is_the_function_of_that_name(keras: FakeKeras) -> None:
     read = "class_and_config_for_serialized_keras_object"
     written = {"class_name": "function", "config": "f"}
-    with answering(keras.module, tables((place(key=None, name="f"), first))):
+    with patch_loaders(keras.module, tables((place(key=None, name="f"), first))):
         kind, inner = getattr(keras.reading, read)(written, "m", printable="n")
         assert kind.from_config(inner) is first
         getattr(keras.reading, read)({"class_name": "function", "config": "g"}, "m", printable="n")
@@ -441,7 +442,7 @@ def test_a_class_named_function_is_the_function_of_that_name(keras: FakeKeras) -
 
 def test_texts_are_replaced_around_functions(keras: FakeKeras) -> None:
     written = {"a": "x.keras.y", "b": ["keras", {"c": first}], "d": 3, "e": None}
-    with answering(keras.module, tables()):
+    with patch_loaders(keras.module, tables()):
         made = keras.reading._find_replace_nested_dict(written, "keras", "tf")
     assert made == {"a": "x.tf.y", "b": ["tf", {"c": first}], "d": 3, "e": None}
     with pytest.raises(TypeError):
@@ -464,20 +465,32 @@ def surface(keras: FakeKeras) -> list[Any]:
 
 def test_after_the_load_keras_is_as_it_was(keras: FakeKeras) -> None:
     before = surface(keras)
-    with answering(keras.module, tables((place(), first))):
+    with patch_loaders(keras.module, tables((place(), first))):
         assert not any(a is b for a, b in zip(surface(keras)[:4], before[:4]))
-        with answering(keras.module, tables((place(), second))):
+        with patch_loaders(keras.module, tables((place(), second))):
             assert keras.core.func_load(CODE) is second
         assert keras.core.func_load(CODE) is first
     assert all(a is b for a, b in zip(surface(keras), before))
-    with pytest.raises(ZeroDivisionError), answering(keras.module, tables()):
+    with pytest.raises(ZeroDivisionError), patch_loaders(keras.module, tables()):
         raise ZeroDivisionError
     assert all(a is b for a, b in zip(surface(keras), before))
     assert keras.core.func_load(CODE) == "unmarshalled"
 
 
+def test_a_keras_that_can_not_be_patched_whole_is_left_as_it_was(keras: FakeKeras) -> None:
+    before = [keras.core.func_load, vars(keras.lambda_class)["from_config"]]
+    del keras.module.layers.Lambda
+    with pytest.raises(RestoreError, match="has no Lambda"), patch_loaders(keras.module, tables()):
+        pass
+    assert keras.core.func_load is before[0]
+    keras.module.layers.Lambda = keras.lambda_class
+    with patch_loaders(keras.module, tables((place(), first))):
+        assert keras.core.func_load(CODE) is first
+    assert [keras.core.func_load, vars(keras.lambda_class)["from_config"]] == before
+
+
 def test_what_is_no_keras_is_left_alone(keras: FakeKeras) -> None:
-    with answering(keras.module, tables()):
+    with patch_loaders(keras.module, tables()):
         assert keras.stranger.func_load(CODE) == "unmarshalled"
 
 
@@ -493,7 +506,7 @@ def test_other_threads_get_keras_own_answers_meanwhile(keras: FakeKeras) -> None
         answers.append(read({"class_name": "function", "config": "f"}))
 
     named = {**place(key=None, name="f"), "where": ["lambda"]}
-    with answering(keras.module, tables((place(), first), (named, second))):
+    with patch_loaders(keras.module, tables((place(), first), (named, second))):
         thread = threading.Thread(target=ask)
         thread.start()
         thread.join()
@@ -503,7 +516,7 @@ def test_other_threads_get_keras_own_answers_meanwhile(keras: FakeKeras) -> None
 
 def test_one_load_ends_while_another_goes_on(keras: FakeKeras) -> None:
     before = surface(keras)
-    outer = answering(keras.module, tables((place(), first)))
+    outer = patch_loaders(keras.module, tables((place(), first)))
     outer.__enter__()
     thread = threading.Thread(target=lambda: layer_of(keras, tables((place(), second))))
     thread.start()
@@ -516,7 +529,7 @@ def test_one_load_ends_while_another_goes_on(keras: FakeKeras) -> None:
 
 def test_keras_still_sees_its_own_signatures(keras: FakeKeras) -> None:
     before = [inspect.signature(kind.from_config) for kind in (keras.lambda_class, Layer)]
-    with answering(keras.module, tables()):
+    with patch_loaders(keras.module, tables()):
         after = [inspect.signature(kind.from_config) for kind in (keras.lambda_class, Layer)]
         made = keras.lambda_class.from_config(
             {"name": "l", "function": 1}, custom_objects={}, safe_mode=True
@@ -528,9 +541,9 @@ def test_keras_still_sees_its_own_signatures(keras: FakeKeras) -> None:
 def test_a_keras_that_is_imported_during_a_load_is_guarded_by_the_next(
     keras: FakeKeras, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with answering(keras.module, tables()):
+    with patch_loaders(keras.module, tables()):
         late = FakeKeras(monkeypatch, "tensorflow_core")
-        with answering(late.module, tables((place(), first))):
+        with patch_loaders(late.module, tables((place(), first))):
             assert late.core.func_load(CODE) is first
             assert keras.core.func_load(CODE) is first
         with pytest.raises(RestoreError):

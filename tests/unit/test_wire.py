@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capsule.guest.shared import Shared
+from capsule.guest.shared import SharedFolder
 from capsule.guest.wire import WireError, read_frame, write_frame
 
 
@@ -102,10 +102,10 @@ LARGE = np.arange(1 << 19, dtype="float64")
 def through(folder: Path, *arrays: np.ndarray) -> list[np.ndarray]:
     """Send arrays by way of a folder, as a worker does to the host."""
     stream = io.BytesIO()
-    write_frame(stream, {}, arrays, Shared(str(folder), copies=False))
+    write_frame(stream, {}, arrays, SharedFolder(str(folder), copies=False))
     assert len(stream.getvalue()) < 1000
     stream.seek(0)
-    frame = read_frame(stream, Shared(str(folder), copies=True))
+    frame = read_frame(stream, SharedFolder(str(folder), copies=True))
     assert frame is not None
     return list(frame[1])
 
@@ -113,7 +113,7 @@ def through(folder: Path, *arrays: np.ndarray) -> list[np.ndarray]:
 def test_what_is_too_large_to_keep_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capsule.guest.shared.KEPT", LARGE.nbytes - 1)
+    monkeypatch.setattr("capsule.guest.shared.REUSE_LIMIT", LARGE.nbytes - 1)
     (large,) = through(tmp_path, LARGE)
     large[0] = 7.0
     np.testing.assert_array_equal(large[1:], LARGE[1:])
@@ -130,7 +130,7 @@ def test_large_arrays_go_by_way_of_the_shared_folder(tmp_path: Path) -> None:
 
 def test_a_shared_folder_without_room_is_no_trouble(tmp_path: Path) -> None:
     stream = io.BytesIO()
-    write_frame(stream, {}, [LARGE], Shared(str(tmp_path / "gone"), copies=True))
+    write_frame(stream, {}, [LARGE], SharedFolder(str(tmp_path / "gone"), copies=True))
     stream.seek(0)
     frame = read_frame(stream)
     assert frame is not None
@@ -142,7 +142,7 @@ class Sides:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.sender, self.reader = Shared(str(folder), True), Shared(str(folder), False)
+        self.sender, self.reader = SharedFolder(str(folder), True), SharedFolder(str(folder), False)
 
     def turn(self, *arrays: np.ndarray) -> list[np.ndarray]:
         stream = io.BytesIO()
@@ -165,7 +165,7 @@ def test_a_file_in_shared_memory_is_used_again(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="read-only"):
             large[0] = 1.0
         del large
-        sides.sender.answered(held=sides.reader.release())
+        sides.sender.reclaim(in_use=sides.reader.release())
         assert len(sides.files) == 1
     (smaller,) = sides.turn(LARGE[: 1 << 18])
     np.testing.assert_array_equal(smaller, LARGE[: 1 << 18])
@@ -177,7 +177,7 @@ def test_what_the_model_kept_is_never_written_over(tmp_path: Path) -> None:
     (kept,) = sides.turn(LARGE)
     held = sides.reader.release()
     assert held
-    sides.sender.answered(held)
+    sides.sender.reclaim(held)
     (other,) = sides.turn(LARGE * 2)
     np.testing.assert_array_equal(kept, LARGE)
     np.testing.assert_array_equal(other, LARGE * 2)
@@ -186,12 +186,12 @@ def test_what_the_model_kept_is_never_written_over(tmp_path: Path) -> None:
 def test_two_arrays_of_one_frame_have_a_file_each_and_much_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capsule.guest.shared.KEPT", LARGE.nbytes * 2)
+    monkeypatch.setattr("capsule.guest.shared.REUSE_LIMIT", LARGE.nbytes * 2)
     sides = Sides(tmp_path)
     for turn in range(3):
         arrays = sides.turn(LARGE + turn, LARGE * turn, LARGE - turn)
         for array, expected in zip(arrays, (LARGE + turn, LARGE * turn, LARGE - turn)):
             np.testing.assert_array_equal(array, expected)
         del arrays, array
-        sides.sender.answered(held=sides.reader.release())
+        sides.sender.reclaim(in_use=sides.reader.release())
         assert len(sides.files) == 2
