@@ -193,3 +193,37 @@ def test_a_public_verb_names_each_parameter(name: str) -> None:
     _, _, sections = documentation.partition("Parameters\n----------\n")
     for parameter in inspect.signature(verb).parameters:
         assert re.search(rf"^(\S+, )*\**{parameter}(, \S+)*$", sections, re.M), parameter
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """Fifty lines at most, its docstring and its parameters aside."""
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+                assert lines <= 50, f"{path}: {node.name} has {lines} lines"
+
+
+BANNED = {"told", "found", "made", "given", "known", "kept", "taken", "one"}
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Return the names that a module gives: of variables, parameters, functions, classes."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return names
+
+
+def test_a_name_says_what_it_holds() -> None:
+    for path in ROOT.rglob("*.py"):
+        names = names_in(ast.parse(path.read_text(encoding="utf-8")))
+        # What was expected and what was found is the pair that a finding bears.
+        allowed = {"found"} if path.name == "finding.py" else set()
+        assert not names & BANNED - allowed, path
