@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Code:
-    """A kind of finding: registered once, and what its page, SARIF and schema are made from.
+    """A kind of finding: registered once, and what its page and its sentences are made from.
 
     Where a kind comes with several severities, questions or messages, each is a `Code` of the
     same name: the usual one, and its variants.

@@ -31,8 +31,8 @@ BYTECODE_RELATED = BYTECODE.variant(
 BYTECODE_PERHAPS = BYTECODE.variant(
     "if the file leaves open which Python wrote it, and this may be the one",
     severity="warning",
-    message="{layer} is bytecode of {expected}: if it is not of {found}, it crashes or runs wrong"
-    " instructions",
+    message="{layer} is bytecode of {expected}: unless that was {found}, it runs wrong instructions"
+    " or crashes",
 )
 CODE_ONLY = Code(
     "code-only",
@@ -55,7 +55,7 @@ CODE_ONLY_PERHAPS = CODE_ONLY.variant(
 )
 PYTHON = Code(
     "python",
-    title="The Python is another one",
+    title="The Python differs",
     severity="note",
     decides=(),
     message="Python {expected} → {found}",
@@ -66,7 +66,7 @@ PYTHON = Code(
 )
 PLATFORM = Code(
     "platform",
-    title="The operating system or the processor is another one",
+    title="The operating system or the processor differs",
     severity="warning",
     decides=("same",),
     message="platform {expected} → {found}",
@@ -79,7 +79,7 @@ PLATFORM = Code(
 )
 LIBC = Code(
     "libc",
-    title="The C library is another one",
+    title="The C library differs",
     severity="note",
     decides=(),
     message="C library {expected} → {found}",
@@ -93,8 +93,8 @@ KERAS_UNKNOWN = Code(
     title="The Keras that saved the model is not known",
     severity="warning",
     decides=QUESTIONS,
-    message="the Keras that saved it is not known",
-    cure="load it and compare its outputs with some that you know",
+    message="which Keras saved the model is not known",
+    cure="load it and compare its outputs with ones that you know to be right",
     explanation="The file does not say which Keras wrote it; the JSON of Keras 1 and some converted"
     " files do not. Whether this Keras reads it, and computes the same, can't be said in advance.",
     example='Path("model.json").write_text(model.to_json())  # with Keras 1.0',
@@ -201,7 +201,7 @@ BACKEND_UNKNOWN = Code(
     severity="warning",
     decides=QUESTIONS,
     message="the file does not say which version of {subject} saved it",
-    cure="load it and compare its outputs with some that you know",
+    cure="load it and compare its outputs with ones that you know to be right",
     explanation="A model file names its Keras at most, not the version of TensorFlow, JAX or"
     " PyTorch. Whether the installed version computes the same can't be said in advance. A sidecar"
     " records that version at save.",
@@ -214,7 +214,7 @@ BACKEND_UNKNOWN_SERVED = BACKEND_UNKNOWN.variant(
 )
 SETTINGS = Code(
     "settings",
-    title="A setting of Keras is another one",
+    title="A setting of Keras differs",
     severity="warning",
     decides=("keras", "same"),
     message="{subject} {expected} → {found}",

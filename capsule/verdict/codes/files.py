@@ -37,7 +37,7 @@ NO_PROBE = Code(
     severity="warning",
     decides=("same",),
     message="no outputs were recorded when it was saved, so there is nothing to compare with",
-    cure="compare its outputs with some that you know",
+    cure="compare its outputs with ones that you know to be right",
     explanation="capsule says that a model computes the same when its outputs here equal outputs"
     " that were recorded at save: the probe. This file has no sidecar, so there is no probe."
     " A model that loads may still compute something else.",
@@ -79,7 +79,7 @@ ARCHITECTURE_ONLY = Code(
     title="The file holds an architecture and no weights",
     severity="note",
     decides=(),
-    message="it holds an architecture and no weights: they will be fresh ones",
+    message="it holds an architecture and no weights: its weights will be newly initialized",
     cure="call model.load_weights with the file of the weights",
     explanation="The file contains the layers and no trained numbers. A model made from it starts"
     " with newly initialised weights, so its outputs mean nothing until the weights are loaded.",
@@ -138,7 +138,7 @@ NOT_TRANSLATED = Code(
     title="The model's configuration can't be translated for this Keras",
     severity="fatal",
     decides=QUESTIONS,
-    message="it can't be translated for Keras 3: {reason}",
+    message="its configuration can't be translated for Keras 3: {reason}",
     cure="run it in its own environment: capsule replay MODEL --unsafe",
     explanation="capsule translates the configuration of an older Keras for Keras 3 where the"
     " meaning is certain. Something in this file has no exact equivalent: Keras 3 lacks the layer,"

@@ -98,7 +98,7 @@ SOURCE_MISSING = Code(
     title="A function has no source",
     severity="note",
     decides=(),
-    message="{subject} has no source ({reason}): its bytecode runs under Python {minor} alone",
+    message="{subject} has no source ({reason}): its bytecode runs only under Python {minor}",
     cure="define it in a file",
     explanation="No source text exists for this function, and its bytecode could not be decompiled"
     " with proof. Under the Python that saved the model it works from its bytecode. Under another"
@@ -130,7 +130,7 @@ FUNCTION_UNKNOWN = Code(
     title="A function was read from the file, not from memory",
     severity="warning",
     decides=QUESTIONS,
-    message="{layer} was read from the file: what its names stood for is not known",
+    message="{layer} was read from the file: what its names stood for at the save is not known",
     cure="save the model under capsule's hook",
     explanation="The sidecar was written without the live model, so capsule saw only what the file"
     " holds of this function. The values of the global names that it used at save are not in the"
@@ -172,7 +172,7 @@ MODULE_STATE = Code(
     severity="warning",
     decides=QUESTIONS,
     message="the module {subject} may not come back as it was: {reason}",
-    cure="pass what it holds as an argument",
+    cure="pass the value to the function as an argument",
     explanation="capsule brings a module of your project back by running its source again. This"
     " module depends on more than its source: it reads `__file__`, or something in it was replaced"
     " after the import. What the model's functions see there can differ.",

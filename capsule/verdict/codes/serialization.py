@@ -67,7 +67,7 @@ BYTECODE_DAMAGED = Code(
     severity="fatal",
     decides=("keras",),
     message="{layer} was damaged by Keras, which on Windows writes / for every byte of its code"
-    " that happens to be a backslash",
+    " that is a backslash",
     cure="load it with capsule.load, which restores the bytes",
     explanation="On Windows, TensorFlow's Keras and Keras 3 replace every byte 0x5c, a backslash,"
     " by 0x2f, a slash, when they store a lambda. Up to Python 3.12 the byte 0x5c is the"
@@ -83,7 +83,7 @@ DEFAULTS_LOST = Code(
     severity="fatal",
     decides=("keras",),
     message="{layer} {why}",
-    cure="load it with capsule.load, or take the defaults out",
+    cure="load it with capsule.load, or remove the defaults",
     explanation="Keras 3 stores the default arguments of a lambda as a JSON list, and Python wants"
     " a tuple, so loading raises an error. No Keras stores keyword-only defaults, and an"
     " array or a tuple among the defaults comes back as a list.",
@@ -183,7 +183,7 @@ CLOSURE_LOST_BYTES = CLOSURE_LOST.variant(
     sample={
         "layer": "lambda",
         "subject": "key",
-        "why": "a bytes that Keras does not bring back",
+        "why": "a value of type bytes that Keras does not bring back",
     },
 )
 LOSS_ALIAS = Code(
@@ -219,7 +219,7 @@ ADAPTED = Code(
     title="A layer holds a table that it learned",
     severity="warning",
     decides=QUESTIONS,
-    message="{subject} has a table of its own, which Keras does not bring back from every format",
+    message="{subject} has a table learned by adapt(), which Keras does not bring back from every format",
     cure="check it: capsule replay MODEL --unsafe --check",
     explanation="Layers such as `StringLookup`, `TextVectorization` and `Normalization` learn a"
     " vocabulary or statistics in `adapt`. Some versions of Keras lose that table in some file"
@@ -252,7 +252,7 @@ NOT_IN_HDF5 = Code(
     " before their first call, are written and can't be read back. The `.keras` format holds both.",
     example="inputs = keras.Input((4,))\nmodel = keras.Model(inputs, inputs[:, :2])\n"
     "model.save('model.h5')",
-    sample={"why": "GetItem is not a layer, and of .h5 Keras 3 reads layers alone"},
+    sample={"why": "GetItem is not a layer, and Keras 3 reads only layers from .h5"},
 )
 SAFE_MODE = Code(
     "safe-mode",

@@ -230,7 +230,8 @@ def _closure_loss(binding: Binding, form: str) -> _Loss | None:
 
 
 def _not_brought_back(value: dict[str, JSON]) -> str:
-    return f"a {value.get('of', value.get('type'))} that Keras does not bring back"
+    kind = value.get("of", value.get("type"))
+    return f"a value of type {kind} that Keras does not bring back"
 
 
 def loss_alias(subject: Subject) -> Iterator[Finding]:
@@ -277,7 +278,7 @@ def not_in_hdf5(subject: Subject) -> Iterator[Finding]:
     why = None
     if model.operations:
         named = ", ".join(model.operations)
-        why = f"{named} is not a layer, and of .h5 Keras 3 reads layers alone"
+        why = f"{named} is not a layer, and Keras 3 reads only layers from .h5"
     elif model.subclassed:
         why = f"{model.class_name} has no layers before it is called: .h5 does not bring them back"
     if why is not None:

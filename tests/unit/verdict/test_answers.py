@@ -106,7 +106,7 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
 @pytest.mark.parametrize(
     ("situation", "code", "text"),
     [
-        (archive_of(), "no-probe", "compare its outputs with some that you know"),
+        (archive_of(), "no-probe", "compare its outputs with ones that you know"),
         (
             archive_with(coroutine, at=environment_here(python="3.6.15")),
             "code-only",
