@@ -25,3 +25,11 @@ def test_commands_in_the_readme_exist() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     for target in re.findall(r"^make ([a-z-]+)", (PROJECT / "README.md").read_text(), re.M):
         assert f"\n{target}:" in makefile
+
+
+def test_files_that_the_documents_name_exist() -> None:
+    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"):
+        for name in re.findall(r"`([\w/]+\.(?:py|json|md))`", (PROJECT / document).read_text()):
+            places = (PROJECT / name, PROJECT / "capsule" / name, PROJECT / "benchmarks" / name)
+            there = any(place.exists() for place in places)
+            assert there or "/" not in name, f"{document}: {name}"
