@@ -111,9 +111,11 @@ class Row:
 def environment(**changes: Any) -> Environment:
     """Return an environment like the sidecar's but for *changes*.
 
-    ``kind`` and ``variables`` are fields of it, everything else as ``environment_with`` has it.
+    ``kind``, ``platform`` and ``variables`` are fields of it, everything else is as
+    ``environment_with`` has it.
     """
-    fields = {name: changes.pop(name) for name in ("kind", "variables") if name in changes}
+    names = ("kind", "platform", "variables")
+    fields = {name: changes.pop(name) for name in names if name in changes}
     return dataclasses.replace(environment_with(**changes), **fields)
 
 

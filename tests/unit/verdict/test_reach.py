@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verdict.files import archive_of, archive_with, archive_with_code, by_name, scale
+from tests.bare import model_of, saved_model
+from tests.unit.verdict.files import (
+    archive_of,
+    archive_with,
+    archive_with_code,
+    by_name,
+    scale,
+    tf,
+    writer_of,
+)
 from tests.unit.verdict.models import (
     NUMPY,
     OTHER_PYTHON,
@@ -21,6 +30,7 @@ from tests.unit.verdict.models import (
     sidecar_requiring,
 )
 from tests.unit.verdict.situations import (
+    Bare,
     Saved,
     Situation,
     binding,
@@ -32,6 +42,7 @@ from tests.unit.verdict.situations import (
     sidecar,
 )
 
+BARE_GRAPH = Bare(writer_of(saved_model, "model", model_of(), "2.15.0"), environment_here())
 NO_NUMPY = environment(numpy=None)
 MISSING = "distribution-missing"
 
@@ -180,6 +191,12 @@ RULES = [
         ["keras", "tensorflow"],
     ),
     (
+        "another version of the backend",
+        Saved(sidecar(), environment(tensorflow_cpu="2.20.0")),
+        "backend-version",
+        ["keras", "tensorflow"],
+    ),
+    (
         "another backend than that of Keras",
         Saved(sidecar(), environment(tensorflow_cpu=None, jax="0.4.30")),
         "backend-other",
@@ -272,6 +289,20 @@ RULES = [
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
     ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam", "scale"]),
     ("a function in a bare file", archive_of(by_name("distance")), "by-name-only", ["lam"]),
+    ("a backend that a bare file does not name", archive_of(), "backend-unknown", ["keras"]),
+    (
+        "a backend that nothing in a bare file uses",
+        archive_of(at=environment_here(tensorflow_cpu=None)),
+        "backend-missing",
+        ["keras", "tensorflow"],
+    ),
+    (
+        "a backend that a lambda in a bare file uses",
+        archive_with(lambda x: tf.abs(x), at=environment_here(tensorflow_cpu=None)),
+        "backend-missing",
+        ["lam", "tensorflow"],
+    ),
+    ("a bare graph", BARE_GRAPH, "backend-unknown", ["tensorflow"]),
     ("code in a bare file", archive_with_code(b"no code", environment_here()), "unread", ["lam"]),
     (
         "a bare file without a Keras",
