@@ -27,7 +27,7 @@ TENSORFLOWS = [
 ]
 
 
-def installed(names: Sequence[str]) -> dict[str, str]:
+def distributions_of(names: Sequence[str]) -> dict[str, str]:
     """Return an environment's distributions: *names*, each of another version."""
     return {name: f"{place}.0" for place, name in enumerate(names, 1)}
 
@@ -51,7 +51,7 @@ def installed(names: Sequence[str]) -> dict[str, str]:
 def test_a_keras_comes_from_one_of_several_distributions(
     names: Sequence[str], module: str, provider: tuple[str, str] | None
 ) -> None:
-    assert keras_provider(installed(names), module) == provider
+    assert keras_provider(distributions_of(names), module) == provider
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_keras_3_is_known_by_its_module_and_its_version(
 def test_a_backend_comes_from_one_of_several_distributions(
     names: Sequence[str], backend: str, provider: tuple[str, str] | None
 ) -> None:
-    assert backend_provider(installed(names), backend) == provider
+    assert backend_provider(distributions_of(names), backend) == provider
 
 
 def test_every_tensorflow_stands_in_for_every_other() -> None:

@@ -126,8 +126,8 @@ def environment_here(**changes: Any) -> Environment:
 
 def module(origin: str = "distribution", **more: Any) -> dict[str, Any]:
     """Return the node of a module; of a distribution it is numpy's if no other is named."""
-    known = {"distribution": "numpy"} if origin == "distribution" else {}
-    return {"kind": "module", "origin": origin, "names": [], **known, **more}
+    identity = {"distribution": "numpy"} if origin == "distribution" else {}
+    return {"kind": "module", "origin": origin, "names": [], **identity, **more}
 
 
 def binding(name: str, how: str = "global", **more: Any) -> dict[str, Any]:

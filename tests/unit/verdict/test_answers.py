@@ -192,7 +192,7 @@ def test_a_finding_is_json_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("situation", "code", "expected", "found"),
+    ("situation", "code", "expected", "actual"),
     [
         (Saved(sidecar(), OTHER_PYTHON), "bytecode", "Python 3.11", "Python 3.10"),
         (Saved(sidecar(), OTHER_PYTHON), "python", "cpython 3.11.7", "cpython 3.10.13"),
@@ -267,8 +267,8 @@ def test_a_finding_is_json_data() -> None:
     ],
 )
 def test_a_finding_says_what_was_expected_and_what_is_there(
-    situation: Situation, code: str, expected: str | None, found: str | None, tmp_path: Path
+    situation: Situation, code: str, expected: str | None, actual: str | None, tmp_path: Path
 ) -> None:
     verdict = situation.verdict(tmp_path / "model")
     (finding,) = (finding for finding in verdict.findings if finding.code == code)
-    assert (finding.expected, finding.found) == (expected, found)
+    assert (finding.expected, finding.found) == (expected, actual)

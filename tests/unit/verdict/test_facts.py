@@ -238,13 +238,13 @@ def test_the_names_that_the_loader_of_each_keras_has(
         "warnings": "warnings",
         "math": "math",
     }
-    bound = set()
+    available = set()
     for place, (name, meaning) in enumerate(modules.items()):
         situation = model(binding(name, to=meaning), **{meaning: module("stdlib")})
         folder = tmp_path / str(place)
         if "name-lost" not in codes(situation, folder):
-            bound.add(name)
-    assert bound == names
+            available.add(name)
+    assert available == names
 
 
 @pytest.mark.parametrize(
