@@ -176,7 +176,7 @@ BACKEND = (
             environment(tensorflow_cpu=None, torch="2.4.0"),
         ),
         Saved(
-            sidecar(binding("tf", to="tensorflow", attribute="keras"), nodes=TENSORFLOW),
+            sidecar(binding("K", to="tensorflow", attribute="keras.backend"), nodes=TENSORFLOW),
             environment(tensorflow_cpu=None, torch="2.4.0"),
         ),
         "no no no",

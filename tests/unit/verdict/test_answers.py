@@ -11,6 +11,7 @@ import pytest
 from capsule.verdict import QUESTIONS
 from tests.unit.test_inspection import OF_PYTHON_3_5
 from tests.unit.verdict.files import (
+    UNDAMAGED,
     archive_of,
     archive_with,
     archive_with_code,
@@ -26,6 +27,8 @@ from tests.unit.verdict.models import (
     OTHER_PYTHON,
     SERVED,
     TANH,
+    TF_KERAS,
+    ZIP,
     model_closing_over,
     model_using,
     model_with,
@@ -153,6 +156,41 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
         ),
         (Saved(sidecar(), environment(jupyter=None)), "unreached", "jupyter 1.0 → not installed"),
         (Saved(sidecar(), environment(jupyter="2.0")), "unreached", "jupyter 1.0 → 2.0"),
+        (
+            Saved(sidecar(artifact=ZIP, keras=TF_KERAS), environment(keras=None)),
+            "keras-missing",
+            "install tf-keras",
+        ),
+        (
+            Saved(sidecar(nodes=NO_SOURCE), OTHER_PYTHON),
+            "code-only",
+            "exists only as bytecode of Python 3.11; ",
+        ),
+        (
+            Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu="2.20.0")),
+            "backend-version",
+            "tensorflow 2.21.0 → 2.20.0",
+        ),
+        (
+            Saved(sidecar(artifact=SERVED, keras={"backend_version": None}), environment()),
+            "backend-version",
+            "tensorflow of an unknown version → 2.21.0",
+        ),
+        (
+            Saved(sidecar(), environment(variables={"JAX_ENABLE_X64": "1"})),
+            "variable",
+            "unset → 1 (used by keras → JAX_ENABLE_X64); unset JAX_ENABLE_X64",
+        ),
+        (
+            Saved(sidecar(environment_variables={"JAX_ENABLE_X64": "1"}), environment()),
+            "variable",
+            "1 → unset (used by keras → JAX_ENABLE_X64); export JAX_ENABLE_X64=1",
+        ),
+        (
+            archive_with_code(UNDAMAGED, environment_here(python="3.6.1")),
+            "bytecode",
+            "bytecode of Python 3.9:",
+        ),
         (PYTHON_3_5, "bytecode", "bytecode of Python 3.4 to 3.5:"),
         (PYTHON_3_5, "python", "Python cpython 3.4 to 3.5 → cpython 3.11.7"),
         (COROUTINE, "code-only", "(it can't be decompiled: a coroutine)"),
@@ -215,6 +253,7 @@ def test_a_finding_is_json_data() -> None:
             "glibc 2.36",
         ),
         (Saved(sidecar(), environment(keras=None)), "keras-missing", "keras 3.15.1", None),
+        (Saved(sidecar(keras=None), environment(keras=None)), "keras-missing", "keras", None),
         (
             Saved(sidecar(), environment(keras="3.1.0")),
             "keras-version",

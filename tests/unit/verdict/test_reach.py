@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.bare import model_of, saved_model
+from tests.bare import hdf5, model_of, saved_model
 from tests.unit.verdict.files import (
+    architecture_of,
     archive_of,
     archive_with,
     archive_with_code,
+    branching_model,
     by_name,
+    layer,
     scale,
     tf,
     writer_of,
@@ -302,6 +305,18 @@ RULES = [
         "backend-missing",
         ["lam", "tensorflow"],
     ),
+    ("another file", Saved(sidecar(), environment(), intact=False), "artifact-changed", []),
+    ("a sidecar of later", Saved(sidecar(origin="described"), environment()), "described", []),
+    ("a warning at save", model_with(warnings=["look out"]), "save-warning", []),
+    (
+        "weights alone",
+        Bare(writer_of(hdf5, "w.h5", None, ""), environment_here()),
+        "weights-only",
+        [],
+    ),
+    ("no weights", architecture_of(), "architecture-only", []),
+    ("an old class", branching_model("Model"), "model-class", []),
+    ("a layer that is no more", architecture_of(layer("ThresholdedReLU")), "not-translated", []),
     ("a bare graph", BARE_GRAPH, "backend-unknown", ["tensorflow"]),
     ("code in a bare file", archive_with_code(b"no code", environment_here()), "unread", ["lam"]),
     (
