@@ -24,6 +24,7 @@ from tests.unit.verdict.models import (
     NEXT_PYTHON,
     NO_SOURCE,
     NUMPY,
+    OPAQUE,
     OTHER_PYTHON,
     SERVED,
     TANH,
@@ -32,7 +33,9 @@ from tests.unit.verdict.models import (
     model_closing_over,
     model_using,
     model_with,
+    model_with_class,
     model_with_function,
+    model_with_lambda,
 )
 from tests.unit.verdict.situations import (
     Saved,
@@ -54,6 +57,8 @@ DOUBT = model_with(warnings=["scale was moved by hand"])
 NO_MODULE = model_using(binding("mine", to="mine"), mine=module("local"))
 COROUTINE = archive_with(coroutine, at=environment_here(python="3.6.15"))
 # Two findings decide on keras, a fatal one and a warning.
+NO_VALUE = model_using(binding("v", "argument", value=OPAQUE))
+DECOMPILED = model_with_lambda(decompiled=True, reason="it was typed in")
 PYTHON_3_5 = archive_with_code(OF_PYTHON_3_5.encode("latin-1"), environment())
 TWO_REASONS = model_with_function(
     binding("scale"), binding("t", "closure", value=[[1]]), role="mask"
@@ -194,6 +199,10 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
         (PYTHON_3_5, "bytecode", "bytecode of Python 3.4 to 3.5:"),
         (PYTHON_3_5, "python", "Python cpython 3.4 to 3.5 → cpython 3.11.7"),
         (COROUTINE, "code-only", "(it can't be decompiled: a coroutine)"),
+        (model_with(custom=["m:Scale"]), "custom-class", "Scale is a class of your own (m)"),
+        (NO_VALUE, "value-opaque", "it is not plain data"),
+        (DECOMPILED, "source-decompiled", "(it was typed in)"),
+        (archive_with(lambda x: x), "source-decompiled", "(the file holds none)"),
         (NAME_MISSING, "name-missing", "(used by lambda → scale); define scale"),
         (
             Saved(sidecar(TANH, nodes=NUMPY), environment(numpy=None)),
@@ -302,6 +311,10 @@ def test_a_finding_is_json_data() -> None:
         (Saved(sidecar(), environment(numpy="2.5.0")), "distribution-version", "2.4.6", "2.5.0"),
         (Saved(sidecar(), environment(jupyter=None)), "unreached", "1.0", None),
         (NO_WEIGHTS, "unbuilt", "built", "not built"),
+        (NO_VALUE, "value-opaque", "tensorflow.Variable", "opaque"),
+        (model_with_class(source=None), "class-opaque", "source", None),
+        (DECOMPILED, "source-decompiled", "source", "decompiled"),
+        (model_with_lambda(source=None), "source-missing", "source", "bytecode"),
         (model_with(losses=["mse"]), "loss-alias", "mean_squared_error", "mse"),
     ],
 )

@@ -22,6 +22,7 @@ from tests.unit.verdict.files import (
 )
 from tests.unit.verdict.models import (
     NUMPY,
+    OPAQUE,
     OTHER_PYTHON,
     SERVED,
     STORED_BY_NAME,
@@ -261,7 +262,7 @@ RULES = [
         "a layer that was not built, and numpy gives only a number",
         Saved(
             sidecar(
-                binding("np", to="numpy", attributes=["pi"]),
+                binding("np", to="numpy", attributes=["pi", "e", "inf", "nan", "newaxis"]),
                 nodes=NUMPY,
                 model={"unbuilt": ["dense"]},
             ),
@@ -275,6 +276,43 @@ RULES = [
         model_using(binding("mine", to="mine"), mine=module("local")),
         "module-opaque",
         ["lambda", "mine"],
+    ),
+    (
+        "a layer that was not built, though a function calls something else than numpy",
+        Saved(
+            sidecar(
+                binding("math", to="math", attributes=["sin"]),
+                nodes={"math": module("stdlib")},
+                model={"unbuilt": ["dense"]},
+            ),
+            environment(),
+        ),
+        "unbuilt",
+        ["dense"],
+    ),
+    (
+        "a value",
+        model_using(binding("f", to="m:f"), **{"m:f": helper(binding("v", value=OPAQUE))}),
+        "value-opaque",
+        ["lambda", "f", "v"],
+    ),
+    (
+        "random numbers",
+        model_using(
+            binding("f", to="m:f"),
+            **{"m:f": helper(binding("u", to="uuid", attribute="uuid4")), "uuid": module("stdlib")},
+        ),
+        "random",
+        ["lambda", "f", "u"],
+    ),
+    (
+        "settings of the machine",
+        model_using(
+            binding("f", to="m:f"),
+            **{"m:f": helper(binding("e", to="os", attribute="environ")), "os": module("stdlib")},
+        ),
+        "outside",
+        ["lambda", "f", "e"],
     ),
     ("a class", model_with(custom=["m:Scale"]), "custom-class", ["Scale"]),
     ("a loss", model_with(losses=["mse"]), "loss-alias", ["loss", "mse"]),
