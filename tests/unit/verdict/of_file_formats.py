@@ -19,6 +19,7 @@ from tests.unit.verdict.files import (
     tf,
     writer_of,
 )
+from tests.unit.verdict.models import SAFE_MODE, SERVED
 from tests.unit.verdict.situations import (
     Bare,
     Row,
@@ -66,6 +67,28 @@ FORMATS = (
             fatal("served", "keras"),
             warning("backend-unknown", "capsule same"),
         ),
+    ),
+    Row(
+        "a graph does not say which TensorFlow saved it, and a sidecar does",
+        warning("backend-unknown", "capsule same"),
+        "tensorflow",
+        Bare(
+            writer_of(saved_model, "model", model_of(layer("ReLU")), "2.15.0"), environment_here()
+        ),
+        Saved(sidecar(artifact=SERVED), environment()),
+        "no unknown unknown",
+        "no yes yes",
+        side_effects=(warning("no-probe", "same"), note("python")),
+    ),
+    Row(
+        "the outputs were not recorded on purpose when the model was saved",
+        warning("no-probe", "same"),
+        "model.keras",
+        archive_of(layer("ReLU"), version="3.15.1"),
+        Saved(sidecar(probe={"skipped": "it was turned off", "outputs": []}), environment()),
+        UNKNOWN,
+        side_effects=(BACKEND_UNKNOWN, note("python")),
+        neighbour_effects=(SAFE_MODE,),
     ),
     Row(
         "Keras 3 reads no archive of Keras 2",
@@ -147,6 +170,17 @@ FORMATS = (
         branching_model("Functional"),
         "no unknown unknown",
         UNKNOWN,
+    ),
+    Row(
+        "Keras 3 wrote the class Model itself",
+        fatal("model-class", "keras"),
+        "keras",
+        branching_model("Model"),
+        branching_model("Model", version="3.0.0"),
+        "no unknown unknown",
+        UNKNOWN,
+        side_effects=(READ_IN_PART,),
+        neighbour_effects=(KERAS_MOVED,),
     ),
     Row(
         "Keras 2 knows the class Model",

@@ -197,6 +197,15 @@ FUNCTIONS = (
         "no unknown unknown",
     ),
     Row(
+        "the caller gives something that can't be stored",
+        fatal("name-missing"),
+        "scale",
+        archive_with(lambda x: x * scale),
+        archive_with(lambda x: x * scale, bind={"scale": object()}),
+        "no no no",
+        "no unknown unknown",
+    ),
+    Row(
         "the caller says what a name is",
         fatal("name-missing"),
         "scale",

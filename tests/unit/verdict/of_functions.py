@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.unit.verdict.models import OPAQUE, model_using, model_with_class, model_with_lambda
+from tests.unit.verdict.models import (
+    OPAQUE,
+    model_using,
+    model_with_class,
+    model_with_function,
+    model_with_lambda,
+    model_with_name,
+)
 from tests.unit.verdict.situations import (
     Row,
     Saved,
@@ -196,6 +203,23 @@ SOURCES = (
         Saved(sidecar(functions=[function()]), environment()),
         "unknown unknown unknown",
     ),
+    Row(
+        "nobody saw a function of the user's own, of which the file holds the name",
+        warning("function-unknown"),
+        "scale",
+        model_with_name(node=None),
+        model_with_name(node=None, module="keras.activations"),
+        "no unknown unknown",
+        side_effects=(fatal("by-name-only", "keras"),),
+    ),
+    Row(
+        "nobody saw a lambda, whatever module the file says it is of",
+        warning("function-unknown"),
+        "<lambda>",
+        model_with_function(node=None, module="keras.layers"),
+        model_with_function(module="keras.layers"),
+        "unknown unknown unknown",
+    ),
 )
 
 MODULES = (
@@ -213,7 +237,7 @@ MODULES = (
         fatal("module-opaque", "capsule"),
         "mine",
         model_using(
-            binding("mine", to="mine"), mine=module("local"), minor=module("local", source="")
+            binding("mine", to="mine"), mine=module("local"), mineral=module("local", source="")
         ),
         model_using(
             binding("mine", to="mine"),
@@ -221,6 +245,16 @@ MODULES = (
         ),
         "no no no",
         "no yes yes",
+    ),
+    Row(
+        "a function of a module of the user's own has no source",
+        fatal("module-opaque", "capsule"),
+        "mine",
+        model_using(binding("f", to="mine"), mine=module("local")),
+        model_using(binding("f", to="mine:f"), **{"mine:f": node(origin="local", source=None)}),
+        "no no no",
+        "no yes yes",
+        neighbour_effects=(note("source-missing"),),
     ),
     Row(
         "a module of the user's own that no function uses",

@@ -14,7 +14,17 @@ from tests.unit.verdict.models import (
     ZIP,
     keras_of_tensorflow,
 )
-from tests.unit.verdict.situations import Row, Saved, binding, environment, fatal, sidecar, warning
+from tests.unit.verdict.situations import (
+    Row,
+    Saved,
+    binding,
+    environment,
+    fatal,
+    module,
+    note,
+    sidecar,
+    warning,
+)
 
 KERAS = (
     Row(
@@ -24,6 +34,17 @@ KERAS = (
         Saved(sidecar(keras=None), environment()),
         Saved(sidecar(), environment()),
         "unknown unknown unknown",
+    ),
+    Row(
+        "no Keras is installed, and which one saved the model is not known",
+        fatal("keras-missing"),
+        "keras",
+        Saved(sidecar(keras=None), environment(keras=None)),
+        Saved(sidecar(keras=None), environment()),
+        "no no no",
+        "unknown unknown unknown",
+        side_effects=(note("unreached"),),
+        neighbour_effects=(warning("keras-unknown"),),
     ),
     Row(
         "no Keras is installed, neither the stable nor the nightly one",
@@ -155,7 +176,7 @@ BACKEND = (
             environment(tensorflow_cpu=None, torch="2.4.0"),
         ),
         Saved(
-            sidecar(binding("tf", to="tensorflow", attribute="keras"), nodes=TENSORFLOW),
+            sidecar(binding("K", to="tensorflow", attribute="keras.backend"), nodes=TENSORFLOW),
             environment(tensorflow_cpu=None, torch="2.4.0"),
         ),
         "no no no",
@@ -169,6 +190,39 @@ BACKEND = (
         Saved(sidecar(keras=JAX), environment(settings={"backend": "jax"})),
         Saved(sidecar(keras=JAX), environment(**OVER_JAX)),
         "unknown yes unknown",
+    ),
+    Row(
+        "a function that uses TensorFlow can't do with another backend, whoever installed it",
+        fatal("backend-other"),
+        "tensorflow",
+        Saved(
+            sidecar(
+                binding("tf", to="tensorflow"),
+                nodes={"tensorflow": module()},
+                keras={"backend_distribution": None},
+            ),
+            environment(tensorflow_cpu=None, jax="0.4.30"),
+        ),
+        Saved(
+            sidecar(
+                binding("tf", to="tensorboard"),
+                nodes={"tensorboard": module()},
+                keras={"backend_distribution": None},
+            ),
+            environment(tensorflow_cpu=None, jax="0.4.30"),
+        ),
+        "no no no",
+        "no yes unknown",
+        neighbour_effects=(warning("backend-other", "keras same"),),
+    ),
+    Row(
+        "without a Keras no other backend can take the place of TensorFlow",
+        fatal("backend-missing"),
+        "tensorflow",
+        Saved(sidecar(), environment(keras=None, tensorflow_cpu=None, jax="0.4.30")),
+        Saved(sidecar(), environment(keras=None, jax="0.4.30")),
+        "no no no",
+        "no no no",
     ),
     Row(
         "no backend is installed at all",

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from tests.unit.verdict.models import IN_KERAS_2, KERAS_2, SERVED, ZIP, model_with, model_with_class
-from tests.unit.verdict.situations import Row, Saved, environment, fatal, note, sidecar, warning
+from tests.unit.verdict.models import (
+    IN_KERAS_2,
+    KERAS_2,
+    SAFE_MODE,
+    SERVED,
+    STORED_BY_NAME,
+    ZIP,
+    model_with,
+    model_with_class,
+)
+from tests.unit.verdict.situations import (
+    Row,
+    Saved,
+    environment,
+    fatal,
+    function,
+    node,
+    note,
+    sidecar,
+    warning,
+)
 
 MODEL = (
     Row(
@@ -51,6 +70,40 @@ MODEL = (
         "no no no",
         "no yes yes",
         side_effects=(note("safe-mode"),),
+        neighbour_effects=(fatal("by-name-only", "keras"),),
+    ),
+    Row(
+        "nobody saw the class of a layer",
+        fatal("custom-class", "keras capsule"),
+        "Scale",
+        Saved(
+            sidecar(
+                functions=[function(role="class", name="Scale", node=None, **STORED_BY_NAME)],
+                model={"custom": ["m:Scale"]},
+            ),
+            environment(),
+        ),
+        model_with_class(),
+        "no no no",
+        "no yes yes",
+        side_effects=(warning("function-unknown"),),
+    ),
+    Row(
+        "a function has the name of the class of a layer",
+        fatal("custom-class", "keras capsule"),
+        "Scale",
+        Saved(
+            sidecar(
+                nodes={"m:Scale": node(kind="function", module="m", qualname="Scale")},
+                functions=[function(name="Scale", node="m:Scale")],
+                model={"custom": ["m:Scale"]},
+            ),
+            environment(),
+        ),
+        model_with_class(),
+        "no no no",
+        "no yes yes",
+        side_effects=(SAFE_MODE,),
         neighbour_effects=(fatal("by-name-only", "keras"),),
     ),
     Row(

@@ -124,6 +124,14 @@ PYTHON = (
 
 PLATFORM = (
     Row(
+        "requirements alone do not say on which machine they are installed",
+        warning("platform", "same"),
+        "platform",
+        Saved(sidecar(), environment(machine="arm64")),
+        Saved(sidecar(), environment(platform=None)),
+        "yes yes unknown",
+    ),
+    Row(
         "a graph that another machine serves",
         warning("platform", "same"),
         "platform",

@@ -111,9 +111,11 @@ class Row:
 def environment(**changes: Any) -> Environment:
     """Return an environment like the sidecar's but for *changes*.
 
-    ``kind`` and ``variables`` are fields of it, everything else as ``environment_with`` has it.
+    ``kind``, ``platform`` and ``variables`` are fields of it, everything else is as
+    ``environment_with`` has it.
     """
-    fields = {name: changes.pop(name) for name in ("kind", "variables") if name in changes}
+    names = ("kind", "platform", "variables")
+    fields = {name: changes.pop(name) for name in names if name in changes}
     return dataclasses.replace(environment_with(**changes), **fields)
 
 
@@ -124,8 +126,8 @@ def environment_here(**changes: Any) -> Environment:
 
 def module(origin: str = "distribution", **more: Any) -> dict[str, Any]:
     """Return the node of a module; of a distribution it is numpy's if no other is named."""
-    known = {"distribution": "numpy"} if origin == "distribution" else {}
-    return {"kind": "module", "origin": origin, "names": [], **known, **more}
+    identity = {"distribution": "numpy"} if origin == "distribution" else {}
+    return {"kind": "module", "origin": origin, "names": [], **identity, **more}
 
 
 def binding(name: str, how: str = "global", **more: Any) -> dict[str, Any]:

@@ -141,6 +141,65 @@ def test_a_function_of_ones_own_can_not_have_a_name_of_keras(name: str, tmp_path
     assert "name-taken" in codes(model_with_name(name=name), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("numpy", "unknown yes unknown"),
+        ("ml-dtypes", "unknown yes unknown"),
+        ("jaxlib", "unknown yes unknown"),
+        ("scipy", "unknown yes unknown"),
+        ("opt-einsum", "unknown yes unknown"),
+        ("rich", "yes yes yes"),
+        ("absl-py", "yes yes yes"),
+    ],
+)
+def test_the_distributions_that_numbers_come_from(name: str, answers: str, tmp_path: Path) -> None:
+    manifest = sidecar(requires={"keras": [name], name: []})
+    there = environment(**{name.replace("-", "_"): "99.0"})
+    verdict = Saved(manifest, there).verdict(tmp_path)
+    assert f"{verdict.keras} {verdict.capsule} {verdict.same}" == answers
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "code"),
+    [
+        ("numpy", "random.normal", "random"),
+        ("random", "gauss", "random"),
+        ("secrets", "token_hex", "random"),
+        ("time", "monotonic", "random"),
+        ("tensorflow", "timestamp", "random"),
+        ("tensorflow", "nn.dropout", "random"),
+        ("tensorflow", "keras.random.shuffle", "random"),
+        ("mine", "shuffle", "random"),
+        ("uuid", "uuid1", "random"),
+        ("uuid", "uuid4", "random"),
+        ("uuid", "uuid5", None),
+        ("tensorflow", "nn.relu", None),
+        ("sys", "modules", "outside"),
+        ("sys", "_getframe", "outside"),
+        ("sys", "maxsize", None),
+        ("importlib", "import_module", "outside"),
+        ("inspect", "currentframe", "outside"),
+        ("inspect", "stack", "outside"),
+        ("os", "environ.get", "outside"),
+        ("os", "getenv", "outside"),
+        ("os", "path.getenv", None),
+        ("numpy", "load", "outside"),
+        ("numpy", "loadtxt", "outside"),
+        ("numpy", "genfromtxt", "outside"),
+        ("numpy", "fromfile", "outside"),
+        ("numpy", "linalg.norm", None),
+    ],
+)
+def test_what_no_import_graph_can_show(
+    name: str, attribute: str, code: str | None, tmp_path: Path
+) -> None:
+    uses = binding("used", "import", to=name, attributes=[attribute])
+    expected = set() if code is None else {code}
+    situation = model_using(uses, **{name: module()})
+    assert codes(situation, tmp_path) & {"random", "outside"} == expected
+
+
 def of_keras_3_0(*names: dict[str, Any], **nodes: Any) -> Saved:
     """Return a model that the first Keras 3 saved, in its own environment."""
     manifest = sidecar(*names, nodes=nodes, keras={"version": "3.0.0"})
@@ -179,13 +238,13 @@ def test_the_names_that_the_loader_of_each_keras_has(
         "warnings": "warnings",
         "math": "math",
     }
-    bound = set()
+    available = set()
     for place, (name, meaning) in enumerate(modules.items()):
         situation = model(binding(name, to=meaning), **{meaning: module("stdlib")})
         folder = tmp_path / str(place)
         if "name-lost" not in codes(situation, folder):
-            bound.add(name)
-    assert bound == names
+            available.add(name)
+    assert available == names
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verdict.files import archive_of, archive_with, archive_with_code, by_name, scale
+from tests.bare import hdf5, model_of, saved_model
+from tests.unit.verdict.files import (
+    architecture_of,
+    archive_of,
+    archive_with,
+    archive_with_code,
+    branching_model,
+    by_name,
+    layer,
+    scale,
+    tf,
+    writer_of,
+)
 from tests.unit.verdict.models import (
     NUMPY,
+    OPAQUE,
     OTHER_PYTHON,
     SERVED,
     STORED_BY_NAME,
@@ -21,6 +34,7 @@ from tests.unit.verdict.models import (
     sidecar_requiring,
 )
 from tests.unit.verdict.situations import (
+    Bare,
     Saved,
     Situation,
     binding,
@@ -32,6 +46,7 @@ from tests.unit.verdict.situations import (
     sidecar,
 )
 
+BARE_GRAPH = Bare(writer_of(saved_model, "model", model_of(), "2.15.0"), environment_here())
 NO_NUMPY = environment(numpy=None)
 MISSING = "distribution-missing"
 
@@ -180,6 +195,12 @@ RULES = [
         ["keras", "tensorflow"],
     ),
     (
+        "another version of the backend",
+        Saved(sidecar(), environment(tensorflow_cpu="2.20.0")),
+        "backend-version",
+        ["keras", "tensorflow"],
+    ),
+    (
         "another backend than that of Keras",
         Saved(sidecar(), environment(tensorflow_cpu=None, jax="0.4.30")),
         "backend-other",
@@ -241,7 +262,7 @@ RULES = [
         "a layer that was not built, and numpy gives only a number",
         Saved(
             sidecar(
-                binding("np", to="numpy", attributes=["pi"]),
+                binding("np", to="numpy", attributes=["pi", "e", "inf", "nan", "newaxis"]),
                 nodes=NUMPY,
                 model={"unbuilt": ["dense"]},
             ),
@@ -255,6 +276,43 @@ RULES = [
         model_using(binding("mine", to="mine"), mine=module("local")),
         "module-opaque",
         ["lambda", "mine"],
+    ),
+    (
+        "a layer that was not built, though a function calls something else than numpy",
+        Saved(
+            sidecar(
+                binding("math", to="math", attributes=["sin"]),
+                nodes={"math": module("stdlib")},
+                model={"unbuilt": ["dense"]},
+            ),
+            environment(),
+        ),
+        "unbuilt",
+        ["dense"],
+    ),
+    (
+        "a value",
+        model_using(binding("f", to="m:f"), **{"m:f": helper(binding("v", value=OPAQUE))}),
+        "value-opaque",
+        ["lambda", "f", "v"],
+    ),
+    (
+        "random numbers",
+        model_using(
+            binding("f", to="m:f"),
+            **{"m:f": helper(binding("u", to="uuid", attribute="uuid4")), "uuid": module("stdlib")},
+        ),
+        "random",
+        ["lambda", "f", "u"],
+    ),
+    (
+        "settings of the machine",
+        model_using(
+            binding("f", to="m:f"),
+            **{"m:f": helper(binding("e", to="os", attribute="environ")), "os": module("stdlib")},
+        ),
+        "outside",
+        ["lambda", "f", "e"],
     ),
     ("a class", model_with(custom=["m:Scale"]), "custom-class", ["Scale"]),
     ("a loss", model_with(losses=["mse"]), "loss-alias", ["loss", "mse"]),
@@ -272,6 +330,32 @@ RULES = [
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
     ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam", "scale"]),
     ("a function in a bare file", archive_of(by_name("distance")), "by-name-only", ["lam"]),
+    ("a backend that a bare file does not name", archive_of(), "backend-unknown", ["keras"]),
+    (
+        "a backend that nothing in a bare file uses",
+        archive_of(at=environment_here(tensorflow_cpu=None)),
+        "backend-missing",
+        ["keras", "tensorflow"],
+    ),
+    (
+        "a backend that a lambda in a bare file uses",
+        archive_with(lambda x: tf.abs(x), at=environment_here(tensorflow_cpu=None)),
+        "backend-missing",
+        ["lam", "tensorflow"],
+    ),
+    ("another file", Saved(sidecar(), environment(), intact=False), "artifact-changed", []),
+    ("a sidecar of later", Saved(sidecar(origin="described"), environment()), "described", []),
+    ("a warning at save", model_with(warnings=["look out"]), "save-warning", []),
+    (
+        "weights alone",
+        Bare(writer_of(hdf5, "w.h5", None, ""), environment_here()),
+        "weights-only",
+        [],
+    ),
+    ("no weights", architecture_of(), "architecture-only", []),
+    ("an old class", branching_model("Model"), "model-class", []),
+    ("a layer that is no more", architecture_of(layer("ThresholdedReLU")), "not-translated", []),
+    ("a bare graph", BARE_GRAPH, "backend-unknown", ["tensorflow"]),
     ("code in a bare file", archive_with_code(b"no code", environment_here()), "unread", ["lam"]),
     (
         "a bare file without a Keras",

@@ -81,9 +81,9 @@ def test_the_sidecar_that_is_named_goes_before_the_one_beside(model: Path, tmp_p
 
 def test_a_sidecar_that_is_named_has_to_be_there(model: Path, tmp_path: Path) -> None:
     write_sidecar(model, sidecar_path(model))
-    with pytest.raises(ManifestError, match=r"none\.json does not exist") as caught:
+    with pytest.raises(ManifestError, match=r"none\.json does not exist") as error:
         verify(model, sidecar=tmp_path / "none.json")
-    assert caught.value.code == "manifest-missing"
+    assert error.value.code == "manifest-missing"
 
 
 @pytest.mark.parametrize("has_sidecar", [False, True])
@@ -93,9 +93,9 @@ def test_a_model_that_is_not_there_is_the_first_thing_to_say(
     path = tmp_path / "model.keras"
     if has_sidecar:
         write_manifest(sidecar(), sidecar_path(path))
-    with pytest.raises(ArtifactError, match="does not exist") as caught:
+    with pytest.raises(ArtifactError, match="does not exist") as error:
         verify(path)
-    assert caught.value.code == "artifact-missing"
+    assert error.value.code == "artifact-missing"
 
 
 def test_a_model_is_judged_against_the_environment_that_is_named(model: Path) -> None:
