@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,16 @@ def save_weights_only(model: Any, filepath: Any) -> None:
     Path(filepath).write_bytes(b"weights")
 
 
+def get_temp_dir() -> str:
+    """Make the folder from which Keras 2 copies to a remote place."""
+    return tempfile.mkdtemp(prefix="toy-keras-")
+
+
+def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
+    """Say no for a file that is there, as whoever is asked may do."""
+    return not Path(filepath).exists()
+
+
 def save_model_to_hdf5(model: Any, filepath: Any) -> None:
     sys.modules["keras.src.saving.saving_lib"].save_model(model, filepath)
 
@@ -137,6 +148,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         "keras.src.saving.saving_lib": {
             "save_model": save_model,
             "save_weights_only": save_weights_only,
+            "get_temp_dir": get_temp_dir,
+        },
+        "keras.src.utils.io_utils": {
+            "ask_to_proceed_with_overwrite": ask_to_proceed_with_overwrite
         },
         "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": save_model_to_hdf5},
         "keras.src.callbacks": {"ModelCheckpoint": ModelCheckpoint},
