@@ -49,12 +49,20 @@ class Mine(Layer):
         return {"name": self.name, "function": self.function, "factor": self.factor}
 
     def entry(self) -> dict[str, Any]:
-        stored = {"class_name": "function", "config": "scaled", "module": "builtins"}
+        several = isinstance(self.function, list)
+        functions = self.function if several else [self.function] if self.function else []
+        stored: list[Any] = [
+            {"class_name": "function", "config": function.__name__, "module": "builtins"}
+            for function in functions
+        ]
         return {
             "module": "train",
             "class_name": "Mine",
             "registered_name": "Mine",
-            "config": {"name": self.name, "function": stored if self.function else None},
+            "config": {
+                "name": self.name,
+                "function": stored if several else next(iter(stored), None),
+            },
         }
 
 
@@ -146,6 +154,13 @@ def test_each_function_is_recorded_where_it_sits(save: Save, row: Any) -> None:
         assert recorded[place][0] == name
         if source is not None:
             assert recorded[place][1] == source
+
+
+def test_functions_of_a_list_are_recorded_in_its_order(save: Save) -> None:
+    manifest = save(Mine("a", [scaled, activation])).manifest
+    stored = [each for each in manifest.functions if each.role == "function"]
+    names = [(each.name, manifest.nodes[each.node].qualname) for each in stored[:2]]
+    assert names == [("scaled", "scaled"), ("activation", "activation")]
 
 
 def test_arguments_that_json_would_change_are_recorded_and_others_left_to_keras(save: Save) -> None:
