@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import toy_keras
 from tests.toy_keras import Lambda, Layer, Model
 
 RATE = 3.0
@@ -49,20 +50,11 @@ class Mine(Layer):
         return {"name": self.name, "function": self.function, "factor": self.factor}
 
     def entry(self) -> dict[str, Any]:
-        several = isinstance(self.function, list)
-        functions = self.function if several else [self.function] if self.function else []
-        stored: list[Any] = [
-            {"class_name": "function", "config": function.__name__, "module": "builtins"}
-            for function in functions
-        ]
         return {
             "module": "train",
             "class_name": "Mine",
             "registered_name": "Mine",
-            "config": {
-                "name": self.name,
-                "function": stored if several else next(iter(stored), None),
-            },
+            "config": {"name": self.name, "function": toy_keras.stored(self.function)},
         }
 
 
@@ -128,7 +120,7 @@ PLACES: list[tuple[str, Any, dict[str, Any], dict[tuple[str, str], tuple[str, st
         [Layer("dense")],
         {"loss": {"a": loss, "b": "mse"}},
         {
-            ("", "loss"): (
+            ("", "a"): (
                 "loss",
                 "def loss(true: Any, predicted: Any) -> Any:\n    return true - predicted",
             )
@@ -154,6 +146,22 @@ def test_each_function_is_recorded_where_it_sits(save: Save, row: Any) -> None:
         assert recorded[place][0] == name
         if source is not None:
             assert recorded[place][1] == source
+
+
+@pytest.mark.parametrize(
+    ("losses", "roles"),
+    [([loss, scaled], ["loss", "loss"]), ({"a": loss, "b": scaled}, ["a", "b"])],
+)
+def test_losses_of_one_model_are_each_its_own_and_recorded_once(
+    save: Save, losses: Any, roles: list[str]
+) -> None:
+    saved = save(Layer("dense"), loss=losses)
+    recorded = [
+        (each.role, each.name, each.node and saved.manifest.nodes[each.node].qualname)
+        for each in saved.manifest.functions
+    ]
+    assert recorded == [(roles[0], "loss", "loss"), (roles[1], "scaled", "scaled")]
+    assert not [finding for finding in saved.findings if finding.code == "function-unknown"]
 
 
 def test_functions_of_a_list_are_recorded_in_its_order(save: Save) -> None:
