@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,23 @@ class Layer:
         return {**own, "registered_name": None, "config": {**self.get_config(), "layers": inner}}
 
 
+def stored(value: Any) -> Any:
+    """Return what the file holds of a function, or of functions in a list or dict."""
+    if isinstance(value, dict):
+        return {key: stored(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [stored(item) for item in value]
+    name = getattr(value, "__name__", None)
+    if name is None:
+        return value if isinstance(value, str) else None
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": "function",
+    }
+
+
 class Lambda(Layer):
     """A Lambda: the file holds its bytecode, or of a def its name."""
 
@@ -51,18 +69,11 @@ class Lambda(Layer):
     def entry(self) -> dict[str, Any]:
         if getattr(self.function, "__name__", "") == "<lambda>":
             return keras_3_lambda(self.function, self.name)
-        name = getattr(self.function, "__name__", "f")
-        stored = {
-            "module": "builtins",
-            "class_name": "function",
-            "config": name,
-            "registered_name": "function",
-        }
         return {
             "module": "keras.layers",
             "class_name": "Lambda",
             "registered_name": None,
-            "config": {"name": self.name, "function": stored},
+            "config": {"name": self.name, "function": stored(self.function)},
         }
 
 
@@ -87,6 +98,8 @@ for kind in (Layer, Lambda, Model):
 def save_model(model: Any, filepath: Any, *, nothing: bool = False, fail: bool = False) -> str:
     """Write a model to a file as Keras does; *nothing*: as if somebody had said no."""
     config = model_of(*(layer.entry() for layer in model.layers))
+    if getattr(model, "loss", None) is not None:
+        config["compile_config"] = {"loss": stored(model.loss)}
     if not nothing and str(filepath).endswith(".h5"):
         import h5py
 
@@ -101,6 +114,16 @@ def save_model(model: Any, filepath: Any, *, nothing: bool = False, fail: bool =
 
 def save_weights_only(model: Any, filepath: Any) -> None:
     Path(filepath).write_bytes(b"weights")
+
+
+def get_temp_dir() -> str:
+    """Make the folder from which Keras 2 copies to a remote place."""
+    return tempfile.mkdtemp(prefix="toy-keras-")
+
+
+def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
+    """Say no for a file that is there, as whoever is asked may do."""
+    return not Path(filepath).exists()
 
 
 def save_model_to_hdf5(model: Any, filepath: Any) -> None:
@@ -137,6 +160,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         "keras.src.saving.saving_lib": {
             "save_model": save_model,
             "save_weights_only": save_weights_only,
+            "get_temp_dir": get_temp_dir,
+        },
+        "keras.src.utils.io_utils": {
+            "ask_to_proceed_with_overwrite": ask_to_proceed_with_overwrite
         },
         "keras.src.legacy.saving.legacy_h5_format": {"save_model_to_hdf5": save_model_to_hdf5},
         "keras.src.callbacks": {"ModelCheckpoint": ModelCheckpoint},

@@ -54,7 +54,7 @@ def embedded_functions(
             configured[where] = attempt("/".join(where), read, {})
     live_model = LiveModel(model, layers, tuple(live.compiled_callables(model)), configured)
     matches = list(_stored(live_model, artifact))
-    matches += _named(live_model, artifact, origins, [match.function for match in matches])
+    matches += _named(live_model, artifact, origins, tuple(matches))
 
     def entry(match: Match) -> EmbeddedFunction:
         # One odd object must not cost the others their capture.
@@ -79,10 +79,20 @@ def _stored(live_model: LiveModel, artifact: Artifact) -> Iterator[Match]:
             value = _in_layer(live_model, where, role, count[where, role])
             count[where, role] += 1
         else:
-            name = function.name.rpartition(">")[2]
-            values = (v for key, v in live_model.compiled if (key, _name(v)) == (role, name))
-            value = next(values, None)
+            value = _compiled(live_model, role, function.name.rpartition(">")[2])
         yield Match(function, value)
+
+
+def _compiled(live_model: LiveModel, role: str, name: str) -> Any:
+    """Return the loss or metric of that name that the model was compiled with.
+
+    Keras 3 writes those of one output under the output's name instead of their role.
+    """
+    named = [(key, value) for key, value in live_model.compiled if _name(value) == name]
+    exact = [value for key, value in named if key == role]
+    if exact:
+        return exact[0]
+    return named[0][1] if len({id(value) for _, value in named}) == 1 else None
 
 
 def _in_layer(live_model: LiveModel, where: live.Where, role: str, number: int) -> Any:
@@ -97,15 +107,18 @@ def _in_layer(live_model: LiveModel, where: live.Where, role: str, number: int) 
 
 
 def _named(
-    live_model: LiveModel, artifact: Artifact, origins: Origins, stored: list[StoredFunction]
+    live_model: LiveModel, artifact: Artifact, origins: Origins, matches: tuple[Match, ...]
 ) -> Iterator[Match]:
     """Give what the live model holds and the file only names, if at all."""
-    places = {(function.where, function.role) for function in stored}
-    names = {(function.where, function.role, function.name) for function in stored}
+    places = {(match.function.where, match.function.role) for match in matches}
+    names = {(match.function.where, match.function.role, match.function.name) for match in matches}
+    compiled = {id(match.value) for match in matches if not match.function.where}
     texts = {text.rpartition(">")[2]: text for text in artifact.texts if ">" in text}
     for where, role, name, value in _by_name(live_model, origins, texts):
         if isinstance(value, (list, tuple, dict)) and (where, role) in places:
             name = role  # the whole of what stands there item by item
+        if not where and id(value) in compiled:
+            continue  # it stands in the file under the name of an output
         if (where, role, name) not in names:
             names.add((where, role, name))
             yield Match(StoredFunction(where, role, name, "by-name", None, None, None, None), value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import toy_keras
 from tests.toy_keras import Lambda, Layer, Model
 
 RATE = 3.0
@@ -49,12 +50,11 @@ class Mine(Layer):
         return {"name": self.name, "function": self.function, "factor": self.factor}
 
     def entry(self) -> dict[str, Any]:
-        stored = {"class_name": "function", "config": "scaled", "module": "builtins"}
         return {
             "module": "train",
             "class_name": "Mine",
             "registered_name": "Mine",
-            "config": {"name": self.name, "function": stored if self.function else None},
+            "config": {"name": self.name, "function": toy_keras.stored(self.function)},
         }
 
 
@@ -120,7 +120,7 @@ PLACES: list[tuple[str, Any, dict[str, Any], dict[tuple[str, str], tuple[str, st
         [Layer("dense")],
         {"loss": {"a": loss, "b": "mse"}},
         {
-            ("", "loss"): (
+            ("", "a"): (
                 "loss",
                 "def loss(true: Any, predicted: Any) -> Any:\n    return true - predicted",
             )
@@ -146,6 +146,29 @@ def test_each_function_is_recorded_where_it_sits(save: Save, row: Any) -> None:
         assert recorded[place][0] == name
         if source is not None:
             assert recorded[place][1] == source
+
+
+@pytest.mark.parametrize(
+    ("losses", "roles"),
+    [([loss, scaled], ["loss", "loss"]), ({"a": loss, "b": scaled}, ["a", "b"])],
+)
+def test_losses_of_one_model_are_each_its_own_and_recorded_once(
+    save: Save, losses: Any, roles: list[str]
+) -> None:
+    saved = save(Layer("dense"), loss=losses)
+    recorded = [
+        (each.role, each.name, each.node and saved.manifest.nodes[each.node].qualname)
+        for each in saved.manifest.functions
+    ]
+    assert recorded == [(roles[0], "loss", "loss"), (roles[1], "scaled", "scaled")]
+    assert not [finding for finding in saved.findings if finding.code == "function-unknown"]
+
+
+def test_functions_of_a_list_are_recorded_in_its_order(save: Save) -> None:
+    manifest = save(Mine("a", [scaled, activation])).manifest
+    stored = [each for each in manifest.functions if each.role == "function"]
+    names = [(each.name, manifest.nodes[each.node].qualname) for each in stored[:2]]
+    assert names == [("scaled", "scaled"), ("activation", "activation")]
 
 
 def test_arguments_that_json_would_change_are_recorded_and_others_left_to_keras(save: Save) -> None:

@@ -231,6 +231,35 @@ def test_weights_alone_are_told_once(writer: Any, tmp_path: Path) -> None:
     assert not sidecar(tmp_path / "m.weights.h5").exists()
 
 
+def test_a_file_that_is_not_overwritten_is_told(writer: Any, tmp_path: Path) -> None:
+    asks = sys.modules["keras.src.utils.io_utils"]
+    reports = Reports()
+    with reports.hooked():
+        assert asks.ask_to_proceed_with_overwrite(tmp_path / "new.keras")
+        assert reports == []
+        (tmp_path / "old.keras").touch()
+        assert not asks.ask_to_proceed_with_overwrite(tmp_path / "old.keras")
+    (saved,) = reports
+    assert (saved.artifact, saved.skipped) == (
+        str(tmp_path / "old.keras"),
+        "it was not overwritten",
+    )
+
+
+def test_what_is_on_its_way_elsewhere_gets_no_sidecar_where_it_waits(
+    writer: Any, tmp_path: Path
+) -> None:
+    reports = Reports()
+    with reports.hooked():
+        folder = Path(writer.get_temp_dir())
+        model().save(folder / "m.keras")
+        model().save(tmp_path / "m.keras")
+    first, second = reports
+    assert first.skipped == "it is not on this machine"
+    assert not sidecar(folder / "m.keras").exists()
+    assert second.manifest is not None
+
+
 def test_a_keras_that_is_imported_later_is_hooked_as_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
