@@ -99,6 +99,7 @@ def test_no_source_can_write_a_line_of_the_refusal() -> None:
         ({"function": stored()}, {}, "lambda"),
         ({"mask": stored()}, {"role": "mask"}, "lambda.mask"),
         ({"function": stored()}, {"node": None}, "lambda <lambda>"),
+        ({"class": by_name("f")}, {"key": None, "role": "class"}, "lambda mine.f"),
         ({"mask": stored()}, {"role": "mask", "node": None}, "lambda.mask <lambda>"),
         ({"function": by_name("f")}, {"key": None}, "lambda mine.f"),
         ({"function": by_name("f", None)}, {"key": None}, "lambda f"),
@@ -258,3 +259,18 @@ def test_what_a_function_takes_of_modules_is_told_by_its_whole_name(names: Any, 
         "mine": module(),
     }
     assert reaches(nodes) == text
+
+
+def test_a_function_deep_inside_is_called_by_its_whole_place() -> None:
+    inner = {
+        "class_name": "Functional",
+        "config": {"name": "inner", "layers": [layer(function=stored())]},
+    }
+    plan = make_plan(artifact(inner), manifest(None, function(where=["inner", "lambda"])))
+    assert [planned.label for planned in plan.consent.functions] == ["inner/lambda"]
+    outside = function(key=None, name="loss", role="loss", module="mine", where=[])
+    file = artifact(form="keras-h5", training={"loss": "loss"})
+    labels = [
+        planned.label for planned in make_plan(file, manifest(None, outside)).consent.functions
+    ]
+    assert ".loss mine.loss" in labels

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from capsule.consent.plan import Consent, Trust
 from capsule.errors import ConsentError
 from capsule.guest.digest import code_bytes
 from capsule.manifest import Node
@@ -83,6 +84,11 @@ def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
     assert not plan.consent.given
     with pytest.raises(ConsentError, match=r"subprocess\.Popen"):
         plan.consent.require("m.keras")
+
+
+def test_without_a_word_nothing_is_trusted() -> None:
+    assert Trust() == Trust(safe_mode=True, digests=frozenset()) == Trust.of(True)
+    assert not Consent((), given=True).builds
 
 
 def test_trust_never_allows_builds() -> None:
