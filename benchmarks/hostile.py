@@ -39,7 +39,7 @@ if GUIDED:
 with atheris.instrument_imports(include=["capsule"]) if GUIDED else contextlib.nullcontext():
     from capsule.artifact import hdf5, json_file, keraszip  # noqa: F401 - imported when needed
     from capsule.artifact.files import identify
-    from capsule.bytecode.python_versions import who_wrote
+    from capsule.bytecode.python_versions import detect_python_versions
     from capsule.bytecode.unmarshal import MarshalError
     from capsule.errors import CapsuleError
     from capsule.inspection.functions import read_here
@@ -186,7 +186,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 
 def code_reader(data: bytes) -> None:
-    who_wrote(data)
+    detect_python_versions(data)
 
 
 def file_reader(path: Path) -> Read:

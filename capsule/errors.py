@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from capsule.consent.plan import Consent
-    from capsule.verdict import Verdict
-
 
 def escaped(text: str) -> str:
-    """Return *text* as one line: control characters, line ends too, as ``\\x1b`` and the like."""
+    """Return *text* as one line, with control characters and line ends as escape sequences."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
@@ -32,6 +26,7 @@ class CapsuleError(Exception):
 
     @property
     def message(self) -> str:
+        """What happened, to which thing, and what to do."""
         return str(self.args[0])
 
 
@@ -62,27 +57,6 @@ class EnvironmentUnknownError(CapsuleError):
     """An environment can't be read: no such interpreter, or none was named."""
 
     code = "environment-unknown"
-
-
-class ConsentError(CapsuleError):
-    """Loading would run code that nobody allowed; ``consent`` lists it."""
-
-    code = "consent-needed"
-
-    def __init__(self, message: str, consent: Consent) -> None:
-        super().__init__(message)
-        self.consent = consent
-
-
-class VerdictError(CapsuleError):
-    """The model will not load here; ``verdict`` says why."""
-
-    code = "does-not-fit"
-    status = 1
-
-    def __init__(self, message: str, verdict: Verdict) -> None:
-        super().__init__(message)
-        self.verdict = verdict
 
 
 class RestoreFailedError(CapsuleError):

@@ -7,18 +7,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.aliases import aliases_here
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe
 from capsule.environment import live_environment
-from capsule.errors import (
-    ArtifactChangedError,
-    InputError,
-    OutputsDifferError,
-    RestoreFailedError,
-    VerdictError,
-)
+from capsule.errors import ArtifactChangedError, InputError, OutputsDifferError, RestoreFailedError
 from capsule.guest import keras_adapter
 from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
@@ -26,12 +21,12 @@ from capsule.manifest import Probe
 from capsule.rebuild.options import ReplayOptions
 from capsule.rebuild.remote import given_array
 from capsule.rebuild.replaying import replay_described
-from capsule.verdict.judge import Verdict, judge
+from capsule.verdict.judge import Verdict, VerdictError, judge
 
 Otherwise = Literal["raise", "replay"]
 
 
-def load(
+def load(  # noqa: PLR0913 - a public verb
     path: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
@@ -96,11 +91,8 @@ def load(
         raise InputError(f"otherwise={otherwise!r}: choose {' or '.join(get_args(Otherwise))}")
     custom = CustomObjects(bind=dict(bind or {}), objects=dict(custom_objects or {}))
     description = describe(path, sidecar=sidecar, custom=custom)
-    if description.changed:
-        raise ArtifactChangedError(
-            f"{path} has changed since its sidecar was written (SHA-256 differs): restore the"
-            " file, or save the model again under capsule"
-        )
+    if description.change is not None:
+        raise ArtifactChangedError(f"{description.change}: restore it, or save the model again")
     verdict = judge(description, live_environment())
     permission = Trust.of(safe_mode, trust)
     plan = _plan(description, permission, verdict)
@@ -169,7 +161,7 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     """Raise OutputsDifferError unless *model* computes what was recorded at save."""
     if probe.skipped is not None:
         return
-    inputs = [given_array(stored) for stored in probe.given] or make_inputs(probe.inputs)
+    inputs = [given_array(stored) for stored in probe.examples] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
         outputs = keras_adapter.call(model, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -22,6 +23,19 @@ SAMPLES = PROJECT / "sample_models"
 # what it does not pin break it.
 KERAS2 = ("tensorflow-cpu==2.15.1", "--exclude-newer", "2024-03-20")
 KERAS3 = ("--requirement", str(SAMPLES / "requirements.txt"))
+# Fixtures through which a test gets an environment with TensorFlow.
+ENVIRONMENTS = {"keras", "keras2", "keras3", "keras3_elsewhere"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that ask for TensorFlow; skip them, with the reason, where there is none."""
+    missing = importlib.util.find_spec("tensorflow") is None
+    skip = pytest.mark.skip(reason="it needs TensorFlow: the environment of `make test` has it")
+    for item in items:
+        if ENVIRONMENTS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("tensorflow")
+        if missing and item.get_closest_marker("tensorflow") is not None:
+            item.add_marker(skip)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class FakeKeras:
         self.module.models = types.SimpleNamespace(
             load_model=self._load_model, model_from_json=self._model_from_json
         )
-        self.module.utils = types.SimpleNamespace(custom_object_scope=self._scope)
+        self.module.utils = types.SimpleNamespace(CustomObjectScope=self._scope)
         for module in (self.module, self.reading, self.core, self.stranger):
             monkeypatch.setitem(sys.modules, module.__name__, module)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact, Identity, identify
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description
 from capsule.environment import Environment
@@ -23,7 +25,7 @@ VERSIONS = {"keras": "3.15.1", "tensorflow-cpu": "2.21.0", "numpy": "2.4.6", "ju
 
 _MANIFEST: dict[str, Any] = {
     "capsule": "1.0",
-    "origin": "saved",
+    "origin": "recorded",
     "created": "2026-01-01T00:00:00+00:00",
     "created_by": "capsule 0.1.0",
     "artifact": {"name": "model.h5", "format": "keras-h5", "size": 3, "sha256": "a" * 64},
@@ -66,6 +68,7 @@ _MANIFEST: dict[str, Any] = {
             "closure": False,
             "module": None,
             "node": "__main__:<lambda>",
+            "damaged": False,
         }
     ],
     "nodes": {
@@ -93,13 +96,14 @@ _MANIFEST: dict[str, Any] = {
         "arguments": [],
         "adapted": [],
         "operations": [],
-        "doubts": [],
+        "subclassed": False,
+        "warnings": [],
         "inputs": [{"name": "x", "shape": [None, 10], "dtype": "float32"}],
         "outputs": [{"name": "y", "shape": [None, 5], "dtype": "float32"}],
     },
     "probe": {
         "inputs": [{"shape": [2, 10], "dtype": "float32", "seed": 20, "low": -1, "high": 1}],
-        "given": [],
+        "examples": [],
         "outputs": [{"shape": [1], "dtype": "float32", "base64": "AACAPw=="}],
         "skipped": None,
     },
@@ -243,6 +247,38 @@ def save_warnings_of(manifest: Manifest) -> tuple[Finding, ...]:
     return findings_at_save(manifest)
 
 
-def plan_of(artifact: Artifact, manifest: Manifest, trust: Trust | None = None) -> Plan:
-    """Return the plan for loading *artifact* with the definitions of *manifest*."""
-    return make_plan(described(manifest).with_artifact(artifact), trust or Trust())
+@dataclass(frozen=True)
+class Built:
+    """A configuration for the guest to build, as a plan bears it."""
+
+    config: Any
+
+    def to_json(self) -> Any:
+        return self.config
+
+
+def plan_of(
+    artifact: Artifact,
+    manifest: Manifest,
+    *,
+    safe_mode: bool = True,
+    trust: Iterable[str] = (),
+    keras: str | None = None,
+    build: Any = None,
+) -> Plan:
+    """Return the plan for loading *artifact* with the definitions of *manifest*.
+
+    Parameters
+    ----------
+    artifact, manifest
+        The model file, and what its sidecar says.
+    safe_mode, trust
+        What is allowed, as ``capsule.load`` takes it.
+    keras
+        The module of the Keras that shall load it.
+    build
+        A configuration to build in place of the file's own.
+    """
+    description = described(manifest).with_artifact(artifact)
+    configuration = None if build is None else Built(build)
+    return make_plan(description, Trust.of(safe_mode, trust), keras=keras, build=configuration)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact
-from capsule.consent import plan as consent_plan
-from capsule.consent.plan import Plan, Trust
+from capsule.consent.plan import Plan
 from capsule.guest.digest import carried_key
 from capsule.manifest import Manifest
 from tests.bare import encoded
-from tests.making import described, manifest_json, manifest_with
+from tests.making import manifest_json, manifest_with, plan_of
 
 CODE = encoded(lambda x: x)
 KEY = carried_key(CODE, None, None)
@@ -99,19 +97,6 @@ def manifest(nodes: Any = None, *functions: Any, **parts: Any) -> Manifest:
     return manifest_with(functions=list(functions) or [function()], nodes=nodes or chain(), **parts)
 
 
-def make_plan(
-    file: Artifact,
-    facts: Manifest,
-    *,
-    safe_mode: bool = True,
-    trust: Iterable[str] = (),
-    **options: Any,
-) -> Plan:
-    """Return the plan for loading *file* with the definitions of *facts*."""
-    description = described(facts).with_artifact(file)
-    return consent_plan.make_plan(description, Trust.of(safe_mode, trust), **options)
-
-
 def digest(plan: Plan) -> str:
     """Return the digest of the one function that *plan* would run."""
     (planned,) = plan.consent.functions
@@ -121,7 +106,7 @@ def digest(plan: Plan) -> str:
 def digest_of(nodes: Any, entry: Any = None, sidecar_entry: Any = None) -> str:
     """Return the digest of one function: its definitions, its entry in file and in sidecar."""
     file = artifact(layer(function=entry or stored()))
-    return digest(make_plan(file, manifest(nodes, sidecar_entry or function())))
+    return digest(plan_of(file, manifest(nodes, sidecar_entry or function())))
 
 
 def two_functions() -> tuple[Artifact, Manifest]:

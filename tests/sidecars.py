@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from capsule.guest.values import DEPTH_LIMIT, encode
 from capsule.manifest import ENVIRONMENT_VARIABLES
-from capsule.manifest.parse import HOWS, KINDS
+from capsule.manifest.graph import BindingKind, NodeKind
 from tests.making import manifest_json
 from tests.plans import edge, module, node, value
 
+HOWS = get_args(BindingKind)
+KINDS = get_args(NodeKind)
 INPUT = {"shape": [2], "dtype": "float32", "seed": 1, "low": -1, "high": 1.5}
 OUTPUT = {"shape": [2], "dtype": "float32", "base64": "AAAA"}
 SAMPLE = {"shape": [2], "dtype": "float32", "sample": "AAAA", "sha256": "a" * 64}
@@ -18,7 +20,7 @@ SAMPLE = {"shape": [2], "dtype": "float32", "sample": "AAAA", "sha256": "a" * 64
 FACTS = {"file": "train.py", "line": 4, "reason": None, "futures": []}
 
 
-def whole(origin: str = "saved") -> dict[str, Any]:
+def whole(origin: str = "recorded") -> dict[str, Any]:
     """Return the JSON of a sidecar that has something of everything."""
     data = manifest_json()
     data["origin"] = origin
@@ -30,8 +32,8 @@ def whole(origin: str = "saved") -> dict[str, Any]:
     }
     data["functions"][0]["node"] = "f"
     data["distributions"][0]["direct_url"] = {"url": "https://host/x"}
-    data["known"] = [{"subject": "python", "value": "3.11", "how": "read", "why": "it says so"}]
-    data["probe"] = {"inputs": [dict(INPUT)], "given": [dict(OUTPUT)], "skipped": None}
+    data["evidence"] = [{"subject": "python", "value": "3.11", "how": "read", "why": "it says so"}]
+    data["probe"] = {"inputs": [dict(INPUT)], "examples": [dict(OUTPUT)], "skipped": None}
     data["probe"]["outputs"] = [dict(OUTPUT), dict(SAMPLE)]
     return data
 
@@ -43,7 +45,7 @@ class Absent:
 ABSENT = Absent()
 
 
-def changed(path: str, content: Any, origin: str = "saved") -> dict[str, Any]:
+def changed(path: str, content: Any, origin: str = "recorded") -> dict[str, Any]:
     """Return that JSON with another content at *path*, which is written as errors write it."""
     data = whole(origin)
     inner: Any = data
@@ -117,7 +119,7 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
         ["1", "1.0.0", "v1.0", "1.", ".0", "1.12345", " 1.0", "1.0\n", 1.0],
         ["1.1", "1.9999"],
     ),
-    ("origin", ["live", "", None, "Saved"], ["saved", "file", "inferred"]),
+    ("origin", ["live", "", None, "Saved"], ["recorded", "described", "inferred"]),
     ("created", NO_TEXT, [""]),
     ("created_by", NO_TEXT, ["capsule"]),
     ("problems", NO_TEXTS, [[], ["x"]]),
@@ -127,8 +129,8 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
         ["", "a/b", "/a", "..\\a", *CONTROL, 3],
         ["model.h5", "a b.keras", "ü", "~a"],
     ),
-    ("artifact.format", NO_TEXT, ["keras-h5"]),
-    ("artifact.size", NO_COUNT, [0, 1, 10**12]),
+    ("artifact.format", [*NO_TEXT, "onnx"], ["keras-h5", "saved-model"]),
+    ("artifact.size", [*NO_COUNT, 0], [1, 10**12]),
     ("artifact.sha256", NO_HEX, ["0" * 64, "abcdef0123456789" * 4]),
     ("python", NO_OBJECT, []),
     ("python.implementation", NO_NAME, ["cpython", "pypy", "a-b_c.d", "x"]),
@@ -171,15 +173,15 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ),
     ("distributions[0].direct_url", [[], {}, "x"], [None, {"url": "file:", "dir_info": {}}]),
     ("distributions[0].direct_url.url", NO_URL, URLS),
-    ("distributions[0].installer", NO_TEXT_OR_NONE, [None, "uv", ABSENT]),
+    ("distributions[0].installer", [*NO_TEXT_OR_NONE, ABSENT], [None, "uv"]),
     ("functions", NO_OBJECTS, [[]]),
     ("functions[0].where", NO_TEXTS, [[], ["a", "b"]]),
     ("functions[0].role", NO_TEXT, ["mask"]),
     ("functions[0].name", NO_TEXT, [""]),
-    ("functions[0].encoding", NO_TEXT, ["keras3"]),
-    ("functions[0].key", NO_TEXT_OR_NONE, [None, "x", ABSENT]),
-    ("functions[0].code_sha256", NO_TEXT_OR_NONE, [None, "x", ABSENT]),
-    ("functions[0].module", NO_TEXT_OR_NONE, [None, "x", ABSENT]),
+    ("functions[0].encoding", [*NO_TEXT, "pickle"], ["keras3", "by-name"]),
+    ("functions[0].key", [*NO_TEXT_OR_NONE, ABSENT], [None, "x"]),
+    ("functions[0].code_sha256", [*NO_HEX, ABSENT], [None, "0" * 64]),
+    ("functions[0].module", [*NO_TEXT_OR_NONE, ABSENT], [None, "x"]),
     ("functions[0].defaults", NO_FLAG, [True, False]),
     ("functions[0].closure", NO_FLAG, [True, False]),
     ("functions[0].damaged", NO_FLAG, [True, False]),
@@ -192,23 +194,23 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
         [kind for kind in KINDS if kind != "module"],
     ),
     ("nodes.f.source", NO_TEXT_OR_NONE, [None, "anything\n", ABSENT]),
-    ("nodes.f.module", [*CONTROL, 3], ["", "a.b", "__main__", None, ABSENT]),
-    ("nodes.f.qualname", NO_TEXT_OR_NONE, ["", "a.<locals>.b", None, ABSENT]),
-    ("nodes.f.namespace", NO_TEXT_OR_NONE, ["", "a.b", None, ABSENT]),
-    ("nodes.f.origin", NO_TEXT_OR_NONE, ["", "main", None, ABSENT]),
+    ("nodes.f.module", [*CONTROL, *NO_TEXT], ["", "a.b", "__main__", ABSENT]),
+    ("nodes.f.qualname", NO_TEXT, ["", "a.<locals>.b", ABSENT]),
+    ("nodes.f.namespace", NO_TEXT, ["", "a.b", ABSENT]),
+    ("nodes.f.origin", [*NO_TEXT, "index"], ["", "main", "reference", ABSENT]),
     ("nodes.f.file", NO_TEXT_OR_NONE, ["train.py", None, ABSENT]),
     ("nodes.f.reason", NO_TEXT_OR_NONE, ["why", None, ABSENT]),
     ("nodes.f.line", NO_COUNT, [1, 0, ABSENT]),
     ("nodes.f.futures", NO_TEXTS, [[], ["annotations"], ABSENT]),
     ("nodes.f.package", NO_FLAG, [True, False]),
     ("nodes.f.decorated", NO_FLAG, [True, False]),
-    ("nodes.f.lifted", NO_FLAG, [True, False]),
+    ("nodes.f.decompiled", NO_FLAG, [True, False]),
     ("nodes.f.distribution", NOT_NORMAL, [None, "numpy"]),
     ("nodes.f.names", NO_OBJECTS, [[]]),
     ("nodes.code.code", NO_OBJECT, [ABSENT]),
     ("nodes.code.code.sha256", NO_HEX, ["b" * 64]),
     ("nodes.code.code.magic", NO_COUNT, [3531]),
-    ("nodes.code.code.base64", NO_TEXT_OR_NONE, [None, "anything", ABSENT]),
+    ("nodes.code.code.base64", [*NO_TEXT_OR_NONE, ABSENT], [None, "anything"]),
     ("nodes.f.names[0].name", NO_IDENTIFIER, ["N", "_", "ü", "__doc__"]),
     ("nodes.f.names[0].how", ["globals", "", None, 3], list(HOWS)),
     (
@@ -247,10 +249,10 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ("model.arguments", NO_TEXTS, [["x"]]),
     ("model.adapted", NO_TEXTS, [["x"]]),
     ("model.operations", NO_TEXTS, [["x"]]),
-    ("model.doubts", NO_TEXTS, [["x"]]),
+    ("model.warnings", NO_TEXTS, [["x"]]),
     ("model.subclassed", NO_FLAG, [True, False]),
     ("probe", NO_OBJECT, []),
-    ("probe.skipped", NO_TEXT_OR_NONE, [None, "no probe", ABSENT]),
+    ("probe.skipped", [*NO_TEXT_OR_NONE, ABSENT], [None, "no probe"]),
     ("probe.inputs", NO_OBJECTS, [[]]),
     ("probe.inputs[0].shape", [*NO_SHAPE, [None], [1 << 31]], [[], [0], [(1 << 31) - 1]]),
     (
@@ -261,19 +263,19 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ("probe.inputs[0].seed", NO_COUNT, [0, 20]),
     ("probe.inputs[0].low", NO_NUMBER, [-1, 0.5]),
     ("probe.inputs[0].high", NO_NUMBER, [1, 0.5]),
-    ("probe.given", NO_OBJECTS, [[]]),
-    ("probe.given[0].base64", NO_TEXT, ["AAAA"]),
-    ("probe.given[0].shape", [*NO_SHAPE, [None]], [[2]]),
-    ("probe.given[0].dtype", NO_DTYPE, ["complex64"]),
+    ("probe.examples", NO_OBJECTS, [[]]),
+    ("probe.examples[0].base64", NO_TEXT, ["AAAA"]),
+    ("probe.examples[0].shape", [*NO_SHAPE, [None]], [[2]]),
+    ("probe.examples[0].dtype", NO_DTYPE, ["complex64"]),
     ("probe.outputs", NO_OBJECTS, [[]]),
     ("probe.outputs[0].base64", NO_TEXT, ["AAAA"]),
     ("probe.outputs[0].shape", [*NO_SHAPE, [None]], [[2]]),
     ("probe.outputs[0].dtype", NO_DTYPE, ["float64"]),
     ("probe.outputs[1].sample", [*NO_TEXT, ABSENT], ["AAAA"]),
     ("probe.outputs[1].sha256", [*NO_HEX, ABSENT], ["b" * 64]),
-    ("known", NO_OBJECTS, [[], ABSENT]),
-    ("known[0].how", ["guessed", "", None], ["read", "inferred", "assumed"]),
-    ("known[0].subject", NO_TEXT, [""]),
-    ("known[0].value", NO_TEXT, [""]),
-    ("known[0].why", NO_TEXT, [""]),
+    ("evidence", NO_OBJECTS, [[], ABSENT]),
+    ("evidence[0].how", ["guessed", "", None], ["read", "inferred", "assumed"]),
+    ("evidence[0].subject", NO_TEXT, [""]),
+    ("evidence[0].value", NO_TEXT, [""]),
+    ("evidence[0].why", NO_TEXT, [""]),
 ]

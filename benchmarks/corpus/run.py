@@ -1,4 +1,4 @@
-"""Public model files of other people: read, lifted, brought back; beside it plain Keras.
+"""Public model files of other people: read, decompiled, brought back; beside it plain Keras.
 
 usage: python benchmarks/corpus/run.py CORPUS [--only TEXT] [--json FILE]
 
@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from capsule.verdict.bare import lacking
+
 from capsule.errors import CapsuleError
 from capsule.inspection import Inspection, inspect
-from capsule.verdict.bare import lacking
 
 HERE = Path(__file__).parent
 # What these names were when their owners trained, as far as it can be told from the shapes.
@@ -53,7 +54,7 @@ def one(path: Path, entry: dict[str, Any]) -> dict[str, Any]:
         return {**row, "read": False, "told": error.message}
     coded = {f.code_sha256: f.source is not None for f in found.functions if f.code_sha256}
     lacks = lacking(found)
-    row |= {"read": True, "right": right(found, entry), "lifted": coded, "lacks": lacks}
+    row |= {"read": True, "right": right(found, entry), "decompiled": coded, "lacks": lacks}
     uses = {name for f in found.functions for name in (*f.uses, *f.freevars)}
     given = {"bind": {k: v for k, v in BIND.items() if k in uses}, "stand_ins": lacks}
     row["plain"] = run("plain", path, given)
@@ -100,7 +101,7 @@ def run(way: str, path: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the figures as Markdown."""
-    coded = {digest: lifted for row in rows for digest, lifted in row.get("lifted", {}).items()}
+    coded = {digest: whole for row in rows for digest, whole in row.get("decompiled", {}).items()}
     whole = [row for row in rows if row.get("lacks") == []]
     lines = [
         "| file | Keras | plain Keras | capsule.load | replay | what its owner is told |",
@@ -114,7 +115,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "",
         f"read: {sum(row['read'] for row in rows)} of {len(rows)};"
         f" names and Python as the index says: {sum(row.get('right', False) for row in rows)}",
-        f"lifted: {sum(coded.values())} of {len(coded)} distinct functions with code",
+        f"decompiled: {sum(coded.values())} of {len(coded)} distinct functions with code",
         f"alive, of those that carry all of their code: {sum(map(alive, whole))} of {len(whole)}"
         f" (plain Keras: {sum(row['plain']['alive'] for row in whole)})",
         f"alive, of the others, with what they lack given:"

@@ -187,7 +187,7 @@ def reason(error):
     """Return what was said, without the file it was said of and how it was reached."""
     kind, _, said = error.partition(": ")
     if kind == "VerdictError":
-        return re.sub(r" \(reached by .*", "", said.partition("will not load here: ")[2])
+        return re.sub(r" \(used by .*", "", said.partition("will not load here: ")[2])
     return error.partition(" Please ")[0].replace("|", "/")
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from capsule.artifact.embedded import StoredFunction
-from capsule.artifact.files import Artifact, Format, Identity, identify, open_artifact
+from capsule.artifact.files import Artifact, Identity, identify, open_artifact
 
-__all__ = ["Artifact", "Format", "Identity", "StoredFunction", "identify", "open_artifact"]
+__all__ = ["Artifact", "Identity", "StoredFunction", "identify", "open_artifact"]

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capsule.errors import ArtifactError
 from capsule.guest.digest import carried_key, code_bytes
+
+if TYPE_CHECKING:
+    from capsule.manifest import Encoding
 
 DEPTH_LIMIT = 200
 
@@ -29,7 +32,7 @@ class StoredFunction:
     where: tuple[str, ...]
     role: str
     name: str
-    encoding: str
+    encoding: Encoding
     code: str | None
     defaults: Any
     closure: Any
@@ -198,6 +201,7 @@ def _listed(value: Any, where: tuple[str, ...], role: str, module: Any) -> Store
         return None
     if not all(part is None or isinstance(part, (list, dict)) for part in parts[1:]):
         return None
-    encoding = "base64" if parts[0][:1].isascii() and "\n" in parts[0] else "raw-unicode-escape"
+    wrapped = parts[0][:1].isascii() and "\n" in parts[0]
+    encoding: Encoding = "base64" if wrapped else "raw-unicode-escape"
     module = module if isinstance(module, str) else None
     return StoredFunction(where, role, "<lambda>", encoding, parts[0], parts[1], parts[2], module)

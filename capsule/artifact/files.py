@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capsule.artifact.contents import Contents
 from capsule.artifact.embedded import (
@@ -28,10 +28,11 @@ from capsule.artifact.limited_process import run_limited
 from capsule.artifact.saved_model import identify_folder, read_saved_model
 from capsule.errors import ArtifactError
 
+if TYPE_CHECKING:
+    from capsule.manifest import Format
+
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
-
-Format = Literal["keras-h5", "keras-zip", "keras-json", "saved-model", "weights-h5"]
 
 
 class Identity(NamedTuple):
@@ -144,7 +145,7 @@ def _format(head: bytes, path: Path) -> Format:
     )
 
 
-def _refuse_two_faced(path: Path, form: str, size: int) -> None:
+def _refuse_two_faced(path: Path, form: Format, size: int) -> None:
     """Refuse a file that is an archive and HDF5 at once: Keras might read the other one."""
     if form == "keras-h5":
         both = zipfile.is_zipfile(path)

@@ -53,16 +53,16 @@ def identify_folder(folder: Path) -> tuple[int, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
+    paths = []
     for place, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             path = Path(place, name)
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode):
-                found.append(path)
+                paths.append(path)
             elif not stat.S_ISDIR(mode):
                 raise ArtifactError(f"{path} is a link or a device: no SavedModel holds such")
-    return found
+    return paths
 
 
 def _digest(path: Path) -> tuple[int, str]:
@@ -125,8 +125,7 @@ def _metadata(path: Path) -> Any:
         layers.append({k: data.get(k) for k in ("class_name", "config", "name")})
     if not isinstance(whole, dict):
         whole = {"class_name": "SavedModel", "config": {"layers": layers}}
-    known = version if isinstance(version, str) else None
-    return {**whole, "keras_version": known}
+    return {**whole, "keras_version": version if isinstance(version, str) else None}
 
 
 def _listed(data: Any) -> Any:

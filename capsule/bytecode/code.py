@@ -8,112 +8,133 @@ from __future__ import annotations
 
 import opcode as running_opcodes
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from types import CodeType
-from typing import Any
 
-from capsule.bytecode.instructions import Instruction, Undecodable, decoded
+from capsule.bytecode.instructions import (
+    GuardedRange,
+    Instruction,
+    Undecodable,
+    decode_instructions,
+    read_guarded,
+)
 from capsule.bytecode.opcodes import Table, table_of
-from capsule.bytecode.unmarshal import Raw
+from capsule.bytecode.unmarshal import CELL_KIND, FREE_KIND, LOCAL_KIND, CodeFields, RawCode
 
-__all__ = ["Code", "Instruction", "Undecodable", "adapt", "as_written_by"]
+__all__ = ["Code", "Instruction", "Undecodable", "adapt", "decode_code"]
 
 _HAS_DOCSTRING = 0x4000000
-_COMPREHENSIONS = ("<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
 @dataclass(frozen=True)
-class Code:
+class Code(CodeFields):
     """A code object as data. ``constants`` hold nested Code, never a live code object.
 
-    ``python`` is the minor version whose table its instructions were read by; ``guarded``
-    the ranges of instructions that an exception handler covers, as (start, end, handler).
+    ``python`` is the minor version whose table its instructions were read by.
     """
 
     python: str
-    name: str
-    filename: str
-    first_line: int
-    flags: int
-    argument_count: int
-    positional_only_count: int
-    keyword_only_count: int
-    variables: tuple[str, ...]
-    free: tuple[str, ...]
-    cells: tuple[str, ...]
-    constants: tuple[Any, ...]
     instructions: tuple[Instruction, ...]
-    guarded: tuple[tuple[int, int, int], ...] = ()
+    guarded: tuple[GuardedRange, ...] = ()
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The minor version, to be compared: ``(3, 11)``."""
+        major, minor = self.python.split(".")
+        return int(major), int(minor)
+
+    @property
+    def is_lambda(self) -> bool:
+        """Whether it is the code of a lambda expression."""
+        return self.name == "<lambda>"
+
+    @property
+    def is_comprehension(self) -> bool:
+        """Whether it is the code of a comprehension, which runs with what it stands in."""
+        return self.name in _COMPREHENSIONS
 
     @property
     def nested(self) -> tuple[Code, ...]:
         """The code of what is defined inside: lambdas, comprehensions, inner functions."""
         return tuple(constant for constant in self.constants if isinstance(constant, Code))
 
+    def walk(self) -> Iterator[Code]:
+        """Give the code itself and all that is nested in it, however deep."""
+        yield self
+        for inner in self.nested:
+            yield from inner.walk()
+
     @property
     def docstring(self) -> str | None:
         """The text that documents the function, if it has one."""
         first = self.constants[0] if self.constants else None
-        version = tuple(int(part) for part in self.python.split("."))
-        if self.name in _COMPREHENSIONS or not isinstance(first, str):
+        if self.is_lambda or self.is_comprehension or not isinstance(first, str):
             return None
-        return first if version < (3, 14) or self.flags & _HAS_DOCSTRING else None
+        return first if self.version < (3, 14) or self.flags & _HAS_DOCSTRING else None
 
 
-def as_written_by(raw: Raw, python: str) -> Code:
-    """Return *raw* with its instructions read as those of the given minor version.
+def decode_code(raw: RawCode, python: str) -> Code:
+    """Read the instructions of stored code as those of one Python.
 
-    Raises Undecodable where that Python can't have written them.
+    Parameters
+    ----------
+    raw
+        The code object as ``unmarshal.read_code`` returns it.
+    python
+        A minor version of the same layout, such as ``3.7``.
+
+    Returns
+    -------
+    Code
+        With its nested code decoded as well.
+
+    Raises
+    ------
+    Undecodable
+        That Python can't have written the instructions.
     """
-    return _code(raw, table_of(python))
+    return _decode(raw, table_of(python))
 
 
 def adapt(code: CodeType) -> Code:
-    """Return a live code object of this Python as Code. Nothing of it is run."""
-    return _code(_raw(code), _RUNNING)
+    """Return a live code object of this Python as Code; nothing of it is run."""
+    return _decode(_raw(code), _RUNNING)
 
 
-def _code(raw: Raw, table: Table) -> Code:
-    constants = tuple(_code(c, table) if isinstance(c, Raw) else c for c in raw.constants)
-    instructions, guarded = decoded(replace(raw, constants=constants), table)
+def _decode(raw: RawCode, table: Table) -> Code:
+    constants = tuple(_decode(c, table) if isinstance(c, RawCode) else c for c in raw.constants)
+    raw = replace(raw, constants=constants)
     return Code(
+        **{field.name: getattr(raw, field.name) for field in fields(CodeFields)},
         python=table.python,
-        name=raw.name,
-        filename=raw.filename,
-        first_line=raw.first_line,
-        flags=raw.flags,
-        argument_count=raw.argument_count,
-        positional_only_count=raw.positional_only_count,
-        keyword_only_count=raw.keyword_only_count,
-        variables=raw.variables,
-        free=raw.free,
-        cells=raw.cells,
-        constants=constants,
-        instructions=instructions,
-        guarded=guarded,
+        instructions=decode_instructions(raw, table),
+        guarded=read_guarded(raw.exceptions),
     )
 
 
-def _raw(code: CodeType) -> Raw:
+def _raw(code: CodeType) -> RawCode:
     modern = sys.version_info >= (3, 11)
-    places = [(name, 0x20 | (0x40 if name in code.co_cellvars else 0)) for name in code.co_varnames]
-    places += [(name, 0x40) for name in code.co_cellvars if name not in code.co_varnames]
-    places += [(name, 0x80) for name in code.co_freevars]
-    return Raw(
+    cells = [name for name in code.co_cellvars if name not in code.co_varnames]
+    kinds = [
+        *((n, LOCAL_KIND | CELL_KIND * (n in code.co_cellvars)) for n in code.co_varnames),
+        *((name, CELL_KIND) for name in cells),
+        *((name, FREE_KIND) for name in code.co_freevars),
+    ]
+    return RawCode(
         layout="3.11+" if modern else "3.8-3.10",
         name=code.co_name,
-        qualname=getattr(code, "co_qualname", None),
         filename=code.co_filename,
         first_line=code.co_firstlineno,
         flags=code.co_flags,
         argument_count=code.co_argcount,
         positional_only_count=code.co_posonlyargcount,
         keyword_only_count=code.co_kwonlyargcount,
-        stack_size=code.co_stacksize,
         variables=code.co_varnames,
         free=code.co_freevars,
         cells=code.co_cellvars,
-        kinds=tuple(places) if modern else (),
+        kinds=tuple(kinds) if modern else (),
         names=code.co_names,
         constants=tuple(_raw(c) if isinstance(c, CodeType) else c for c in code.co_consts),
         code=code.co_code,

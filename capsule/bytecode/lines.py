@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from capsule.bytecode.unmarshal import Raw
+from capsule.bytecode.unmarshal import RawCode
 
 Line = Callable[[int], "int | None"]
 
 
-def lines_of(raw: Raw, version: tuple[int, int]) -> Line:
+def read_lines(raw: RawCode, version: tuple[int, int]) -> Line:
     """Return what tells the line of a byte offset: None for what has none, or isn't known."""
     if version >= (3, 11):
         starts = list(_locations(raw.lines, raw.first_line))
@@ -86,18 +86,15 @@ def _variable(table: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-def covered(raw: Raw, version: tuple[int, int]) -> bool:
-    """Tell whether the table of lines fits the code as that Python would have written it.
+def covers_code(raw: RawCode, version: tuple[int, int]) -> bool:
+    """Tell whether the tables of lines fit the code as that Python would have written them.
 
     From 3.10 on tables cover the code to its last byte; before, they end where its last
     line begins.
     """
-    if version >= (3, 11):
-        return _extent(raw.lines) == len(raw.code)
-    reach = sum(raw.lines[::2])
-    if version >= (3, 10):
-        return reach == len(raw.code)
-    return reach < len(raw.code)
+    length = _extent(raw.lines) if version >= (3, 11) else sum(raw.lines[::2])
+    fits = length == len(raw.code) if version >= (3, 10) else length < len(raw.code)
+    return fits and all(covers_code(inner, version) for inner in raw.nested)
 
 
 def _extent(table: bytes) -> int:

@@ -8,15 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# The Pythons of each layout of marshalled code.
-FAMILIES = {
-    "2.7": ("2.7",),
-    "3.0-3.7": ("3.4", "3.5", "3.6", "3.7"),
-    "3.8-3.10": ("3.8", "3.9", "3.10"),
-    "3.11+": ("3.11", "3.12", "3.13", "3.14"),
-}
-VERSIONS = tuple(version for family in FAMILIES.values() for version in family)
-
 # From here on an instruction is two bytes wide and always has an argument.
 _WIDE = (3, 6)
 _FIRST_WITH_ARGUMENT = 90
@@ -36,7 +27,7 @@ class Table:
         """Whether every instruction takes two bytes."""
         return self.version >= _WIDE
 
-    def argued(self, number: int) -> bool:
+    def has_argument(self, number: int) -> bool:
         """Whether an argument of two bytes follows, where instructions differ in width."""
         return number >= _FIRST_WITH_ARGUMENT
 

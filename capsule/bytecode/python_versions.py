@@ -1,37 +1,39 @@
 """Which Pythons can have written a piece of marshalled code, and how that is known.
 
 Each Python of the layout is asked to read the instructions; what it can't have written
-rules it out. What is left is a range, which is told as one.
+rules it out. What is left is a range of versions.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from capsule.bytecode.code import Code, Undecodable, as_written_by
-from capsule.bytecode.decompile import Lifted, function_in, lift
+from capsule.bytecode.code import Code, Undecodable, decode_code
+from capsule.bytecode.decompile import Decompilation, decompile_code, parse_function
 from capsule.bytecode.equivalence import Unknown, difference, makes_sense
-from capsule.bytecode.lines import covered
-from capsule.bytecode.opcodes import FAMILIES, table_of
-from capsule.bytecode.repair import repairs
-from capsule.bytecode.unmarshal import MarshalError, Raw, read_code
+from capsule.bytecode.formats import FAMILIES
+from capsule.bytecode.lines import covers_code
+from capsule.bytecode.opcodes import table_of
+from capsule.bytecode.repair import propose_repairs
+from capsule.bytecode.unmarshal import MarshalError, RawCode, read_code
 
-_DOCUMENTED = ("3.4", "3.5")  # of these no interpreter told its instructions
+_DOCUMENTED = ("3.4", "3.5")  # no interpreter of these was asked for its opcodes
 
 
 @dataclass(frozen=True)
-class Written:
-    """Code as each Python that may have written it has it, the oldest first.
-
-    ``lifted`` is its source by the first of them that tells one; ``evidence`` says what
-    ruled the others out; ``damaged`` what was put right before reading, None if nothing.
-    """
+class Detection:
+    """Code as each Python that may have written it has it."""
 
     codes: dict[str, Code]
-    lifted: Lifted
+    """By minor version, the oldest first; never empty."""
+    decompilation: Decompilation
+    """The source by the first Python that gives one."""
     evidence: tuple[str, ...]
-    damaged: str | None = None
+    """What ruled the other Pythons out."""
+    damage: str | None = None
+    """What was put right before reading, None if nothing."""
 
     @property
     def pythons(self) -> tuple[str, ...]:
@@ -46,134 +48,139 @@ class Written:
 
 @dataclass
 class _Candidates:
+    """The Pythons that may have written code, and why the others of its layout can't have."""
+
     codes: dict[str, Code] = field(default_factory=dict)
-    troubles: dict[str, str] = field(default_factory=dict)
+    objections: dict[str, str] = field(default_factory=dict)
+
+    def rule_out(self, python: str, objection: str) -> None:
+        """Drop a Python."""
+        self.codes.pop(python, None)
+        self.objections[python] = objection
+
+    def can_be_decompiled(self) -> bool:
+        """Tell whether the instructions of one of them give a source."""
+        return any(decompile_code(code).source is not None for code in self.codes.values())
 
 
-def who_wrote(data: bytes) -> Written:
-    """Return what *data* is as code, and which Pythons can have written it.
+def detect_python_versions(data: bytes) -> Detection:
+    """Read marshalled code, and tell which Pythons can have written it.
 
     Code that Keras damaged on Windows is put right where that is possible in one way only.
-    Raises MarshalError for bytes that are no code of any Python known.
+
+    Parameters
+    ----------
+    data
+        The marshalled code of a function. Nothing of it is unmarshalled or run.
+
+    Returns
+    -------
+    Detection
+        The code by each of these Pythons, and its source.
+
+    Raises
+    ------
+    MarshalError
+        The bytes are no code of any supported Python.
     """
     raws = read_code(data)
-    found = _Candidates()
-    for raw in raws:
-        _try(raw, found)
-    if found.codes:
-        return _told(raws[0], found, None)
-    for raw in raws:
-        _try(raw, found, any_lines=True)
-    if found.codes and any(lift(code).text is not None for code in found.codes.values()):
-        return _told(raws[0], found, None)
-    found.codes.clear()
+    candidates = _read_by_each(raws)
+    if candidates.codes:
+        return _detection(raws[0], candidates)
+    # Up to 3.9 the table of lines keeps what was dropped from the end as never reached.
+    lenient = _read_by_each(raws, any_lines=True)
+    if lenient.can_be_decompiled():
+        return _detection(raws[0], lenient)
     repaired = _repaired(data, raws)
     if repaired is not None:
         raw, count = repaired
-        found = _Candidates()
-        _try(raw, found)
-        return _told(
-            raw, found, f"{count} bytes of it were 0x5c until Keras on Windows made them 0x2f"
-        )
-    told = "; ".join(f"{python}: {trouble}" for python, trouble in found.troubles.items())
-    raise MarshalError(f"code that no Python of its layout can have written ({told})")
+        damage = f"{count} bytes of it were 0x5c until Keras on Windows made them 0x2f"
+        return _detection(raw, _read_by_each([raw]), damage)
+    objections = "; ".join(f"{python}: {why}" for python, why in candidates.objections.items())
+    raise MarshalError(f"code that no Python of its layout can have written ({objections})")
 
 
-def _try(raw: Raw, found: _Candidates, *, any_lines: bool = False) -> None:
-    for python in FAMILIES[raw.layout]:
-        try:
-            code = as_written_by(raw, python)
-        except Undecodable as error:
-            found.troubles[python] = str(error)
-            continue
-        # Up to 3.9 the table keeps what was dropped from the end as never reached.
-        if not _lines_fit(raw, python) and not (any_lines and table_of(python).version < (3, 10)):
-            found.troubles[python] = "its table of lines is of another form"
-            continue
-        found.codes[python] = code
+def _read_by_each(raws: list[RawCode], *, any_lines: bool = False) -> _Candidates:
+    candidates = _Candidates()
+    for raw in raws:
+        for python in FAMILIES[raw.layout]:
+            try:
+                candidates.codes[python] = decode_code(raw, python)
+            except Undecodable as error:
+                candidates.rule_out(python, str(error))
+                continue
+            version = table_of(python).version
+            if not (any_lines and version < (3, 10)) and not covers_code(raw, version):
+                candidates.rule_out(python, "its table of lines is of another form")
+    return candidates
 
 
-def _lines_fit(raw: Raw, python: str) -> bool:
-    version = table_of(python).version
-    return covered(raw, version) and all(_lines_fit(inner, python) for inner in raw.nested)
+def _detection(raw: RawCode, candidates: _Candidates, damage: str | None = None) -> Detection:
+    codes = candidates.codes
+    sensible = [python for python, code in codes.items() if makes_sense(code)]
+    for python in [python for python in codes if sensible and python not in sensible]:
+        candidates.rule_out(python, "its instructions take more from the stack than there is")
+    decompilations = {python: decompile_code(code) for python, code in codes.items()}
+    if {"3.6", "3.7"} <= codes.keys() and _calls_as_3_6(decompilations["3.7"], codes["3.7"]):
+        candidates.rule_out("3.7", "it calls methods otherwise")
+    best = next((python for python in codes if decompilations[python].source), next(iter(codes)))
+    decompilation = _compared(codes[best], decompilations[best])
+    return Detection(codes, decompilation, tuple(_evidence(raw, candidates)), damage)
 
 
-def _told(raw: Raw, found: _Candidates, damaged: str | None) -> Written:
-    evidence = [f"bytecode layout {raw.layout}"]
-    codes, lifted = _arity(found)
-    if len(codes) < len(FAMILIES[raw.layout]):
-        wide = [python for python in FAMILIES["3.0-3.7"] if table_of(python).wide]
+def _evidence(raw: RawCode, candidates: _Candidates) -> Iterator[str]:
+    yield f"bytecode layout {raw.layout}"
+    wide = {python: table_of(python).wide for python in FAMILIES[raw.layout]}
+    oldest = next(iter(candidates.codes))
+    if len(candidates.codes) < len(wide):
         if raw.layout == "3.0-3.7":
-            two = any(python in wide for python in codes)
-            evidence.append(("" if two else "no ") + "two-byte instructions")
-        evidence += [
-            f"not {python}: {trouble}"
-            for python, trouble in found.troubles.items()
-            if table_of(python).wide == table_of(next(iter(codes))).wide
-        ]
-    if all(python in _DOCUMENTED for python in codes):
-        evidence.append("instructions of 3.4 and 3.5 by their documentation")
-    return Written(codes, lifted, tuple(evidence), damaged)
+            some_wide = any(wide[python] for python in candidates.codes)
+            yield ("" if some_wide else "no ") + "two-byte instructions"
+        for python, objection in candidates.objections.items():
+            if table_of(python).wide == table_of(oldest).wide:
+                yield f"not {python}: {objection}"
+    if all(python in _DOCUMENTED for python in candidates.codes):
+        yield "instructions of 3.4 and 3.5 by their documentation"
 
 
-def _arity(found: _Candidates) -> tuple[dict[str, Code], Lifted]:
-    """Return the Pythons whose instructions make sense together, and the source by the first."""
-    sensible = {python for python, code in found.codes.items() if makes_sense(code)}
-    for python in list(found.codes):
-        if sensible and python not in sensible:
-            del found.codes[python]
-            found.troubles[python] = "its instructions take more from the stack than there is"
-    lifts = {python: lift(code) for python, code in found.codes.items()}
-    sound = {python for python, one in lifts.items() if one.text is not None}
-    if {"3.6", "3.7"} <= set(found.codes) and _calls_as_3_6(lifts["3.7"], found.codes["3.7"]):
-        del found.codes["3.7"]
-        found.troubles["3.7"] = "it calls methods otherwise"
-    best = next((p for p in found.codes if p in sound), next(iter(found.codes)))
-    return found.codes, _looked_over(found.codes[best], lifts[best])
-
-
-def _looked_over(code: Code, lifted: Lifted) -> Lifted:
-    """Return *lifted*, unless followed side by side with its code it computes otherwise."""
-    if lifted.text is None:
-        return lifted
+def _compared(code: Code, decompilation: Decompilation) -> Decompilation:
+    """Return *decompilation*, unless followed side by side with *code* it computes otherwise."""
+    if decompilation.source is None:
+        return decompilation
     try:
-        told = difference(code, lifted.text)
+        how = difference(code, decompilation.source)
     except Unknown as error:
-        # Lifting has rules of its own for what is not followed; not for what stands twice.
-        return lifted if not lifted.doubtful else Lifted(None, f"{error}, and it says it twice")
-    return lifted if told is None else Lifted(None, f"its source would compute otherwise ({told})")
+        # Decompiling has rules of its own for what is not followed; not for what stands twice.
+        if decompilation.duplicates:
+            return Decompilation(None, f"{error}, and it says it twice")
+        return decompilation
+    if how is not None:
+        return Decompilation(None, f"its source would compute otherwise ({how})")
+    return decompilation
 
 
-def _calls_as_3_6(lifted: Lifted, code: Code) -> bool:
+def _calls_as_3_6(decompilation: Decompilation, code: Code) -> bool:
     """Tell whether a method is called with positional arguments by no LOAD_METHOD, as 3.7 does."""
-    if lifted.text is None:
+    if decompilation.source is None:
         return False
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and not node.keywords
         and not any(isinstance(argument, ast.Starred) for argument in node.args)
-        for node in ast.walk(function_in(lifted.text) or ast.Pass())
-    ) and not _uses(code, "LOAD_METHOD")
+        for node in ast.walk(parse_function(decompilation.source) or ast.Pass())
+    ) and not any(i.name == "LOAD_METHOD" for part in code.walk() for i in part.instructions)
 
 
-def _uses(code: Code, name: str) -> bool:
-    return any(i.name == name for i in code.instructions) or any(
-        _uses(inner, name) for inner in code.nested
-    )
-
-
-def _repaired(data: bytes, raws: list[Raw]) -> tuple[Raw, int] | None:
+def _repaired(data: bytes, raws: list[RawCode]) -> tuple[RawCode, int] | None:
     """Return the code as it was before Windows, if that works out in just one way."""
-    readable: dict[bytes, tuple[Raw, int]] = {}
-    for mended, count in repairs(data, raws):
+    readable: dict[bytes, tuple[RawCode, int]] = {}
+    for repaired, count in propose_repairs(data, raws).items():
         try:
-            again = read_code(mended)
+            repaired_raws = read_code(repaired)
         except MarshalError:
             continue
-        for raw in again:
-            check = _Candidates()
-            _try(raw, check)
-            if any(lift(code).text is not None for code in check.codes.values()):
-                readable[mended] = (raw, count)
+        for raw in repaired_raws:
+            if _read_by_each([raw]).can_be_decompiled():
+                readable[repaired] = (raw, count)
     return next(iter(readable.values())) if len(readable) == 1 else None

@@ -9,15 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-LAYOUTS = ("2.7", "3.0-3.7", "3.8-3.10", "3.11+")
+from capsule.bytecode.formats import LAYOUTS, Layout
 
 DEPTH_LIMIT = 60
 OBJECT_LIMIT = 200_000  # counted as often as an object is referred to
 SIZE_LIMIT = 16 * 1024 * 1024
 
-_FREE_KIND, _CELL_KIND, _LOCAL_KIND = 0x80, 0x40, 0x20
+FREE_KIND, CELL_KIND, LOCAL_KIND = 0x80, 0x40, 0x20
 _FLAG_REF = 0x80
 
 
@@ -26,34 +26,42 @@ class MarshalError(ValueError):
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A code object's fields as stored; ``constants`` hold nested Raw. Instructions unread."""
+class CodeFields:
+    """What a code object says, apart from its instructions."""
 
-    layout: str
     name: str
-    qualname: str | None
     filename: str
     first_line: int
     flags: int
     argument_count: int
     positional_only_count: int
     keyword_only_count: int
-    stack_size: int
     variables: tuple[str, ...]
     free: tuple[str, ...]
     cells: tuple[str, ...]
+    constants: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class RawCode(CodeFields):
+    """A code object's fields as stored; ``constants`` hold nested RawCode. Instructions unread.
+
+    ``kinds`` are the variables of 3.11 and later, each with the bits that say what it is;
+    ``start`` is where ``code`` stood in the bytes read.
+    """
+
+    layout: Layout
     kinds: tuple[tuple[str, int], ...]
     names: tuple[str, ...]
-    constants: tuple[Any, ...]
     code: bytes
     lines: bytes
     exceptions: bytes
-    start: int = 0  # where ``code`` stood in the bytes read
+    start: int = 0
 
     @property
-    def nested(self) -> tuple[Raw, ...]:
+    def nested(self) -> tuple[RawCode, ...]:
         """The code of what is defined inside."""
-        return tuple(constant for constant in self.constants if isinstance(constant, Raw))
+        return tuple(constant for constant in self.constants if isinstance(constant, RawCode))
 
 
 class Unicode(str):
@@ -73,26 +81,48 @@ class Slice:
     step: Any
 
 
-def read_code(data: bytes) -> list[Raw]:
-    """Return *data* as each layout that fits has it: one for what a Python wrote.
+def read_code(data: bytes) -> list[RawCode]:
+    """Read marshalled code in every layout that fits.
 
-    Raises MarshalError, with what every layout stumbled on, where none fits.
+    Parameters
+    ----------
+    data
+        Bytes as ``marshal.dumps`` of any supported Python writes them for a code object.
+
+    Returns
+    -------
+    list of RawCode
+        At least one; exactly one for bytes that a Python wrote.
+
+    Raises
+    ------
+    MarshalError
+        No layout fits; says what each stumbled on.
     """
     if len(data) > SIZE_LIMIT:
         raise MarshalError(f"{len(data)} bytes of code: more than {SIZE_LIMIT} are not read")
-    found, troubles = [], []
+    codes, errors = [], []
     for layout in LAYOUTS:
         try:
-            found.append(_Reader(data, layout).whole())
+            codes.append(_Reader(data, layout).read())
         except MarshalError as error:
-            troubles.append(f"{layout}: {error}")
-    if not found:
-        raise MarshalError("no Python's marshalled code (" + "; ".join(troubles) + ")")
-    return found
+            errors.append(f"{layout}: {error}")
+    if not codes:
+        raise MarshalError("no Python's marshalled code (" + "; ".join(errors) + ")")
+    return codes
+
+
+class _Slots(NamedTuple):
+    """The variables of a code object, sorted."""
+
+    variables: tuple[str, ...]
+    free: tuple[str, ...]
+    cells: tuple[str, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 class _Reader:
-    def __init__(self, data: bytes, layout: str) -> None:
+    def __init__(self, data: bytes, layout: Layout) -> None:
         self.data, self.layout = data, layout
         self.at = 0
         self.depth = 0
@@ -100,9 +130,9 @@ class _Reader:
         self.refs: list[tuple[Any, int]] = []  # each object with how many it holds
         self.interned: list[str] = []  # of Python 2
 
-    def whole(self) -> Raw:
+    def read(self) -> RawCode:
         code = self.value()
-        if not isinstance(code, Raw):
+        if not isinstance(code, RawCode):
             raise MarshalError("not a code object")
         if self.at != len(self.data):
             raise MarshalError(f"{len(self.data) - self.at} bytes behind the code object")
@@ -128,7 +158,7 @@ class _Reader:
         flagged = bool(byte & _FLAG_REF) and self.layout != "2.7"
         kind = chr(byte & ~_FLAG_REF if flagged else byte)
         if kind == "r" and self.layout != "2.7":
-            return self.referred()
+            return self.reference()
         reader = _KINDS.get(kind)
         if reader is None:
             raise MarshalError(f"unknown type {kind!r} at byte {self.at - 1}")
@@ -146,7 +176,7 @@ class _Reader:
             self.refs[slot] = (result, self.count - before)
         return result
 
-    def referred(self) -> Any:
+    def reference(self) -> Any:
         index = self.integer()
         if not 0 <= index < len(self.refs) or self.refs[index][0] is _UNFINISHED:
             raise MarshalError(f"reference {index} to nothing at byte {self.at - 4}")
@@ -195,13 +225,13 @@ class _Reader:
             self.interned.append(text if isinstance(text, str) else "")
         return text
 
-    def earlier(self) -> str:
+    def interned_text(self) -> str:
         index = self.integer()
         if not 0 <= index < len(self.interned) or self.layout != "2.7":
             raise MarshalError(f"reference {index} to no text at byte {self.at}")
         return self.interned[index]
 
-    def mapping(self) -> Any:
+    def refuse_mapping(self) -> Any:
         raise MarshalError(f"a dictionary, which no code holds, at byte {self.at}")
 
     # The fields of a code object: each read with the type it must have.
@@ -227,60 +257,59 @@ class _Reader:
             raise MarshalError(f"{name} is {type(value).__name__} and no bytes")
         return value
 
-    def code(self) -> Raw:
+    def slots(self) -> _Slots:
+        if self.layout != "3.11+":
+            return _Slots(
+                self.names("variables"), self.names("free variables"), self.names("cells")
+            )
+        places, marks = self.names("variables"), self.raw_bytes("kinds of variables")
+        if len(places) != len(marks):
+            raise MarshalError("variables and their kinds differ in number")
+        kinds = tuple(zip(places, marks))
+        variables, free, cells = (
+            tuple(name for name, kind in kinds if kind & mark)
+            for mark in (LOCAL_KIND, FREE_KIND, CELL_KIND)
+        )
+        return _Slots(variables, free, cells, kinds)
+
+    def code(self) -> RawCode:
         modern = self.layout == "3.11+"
         arguments = self.integer()
-        positional = self.integer() if self.layout in LAYOUTS[2:] else 0
-        keyword = 0 if self.layout == "2.7" else self.integer()
-        local_count = -1 if modern else self.integer()
-        stack, flags = self.integer(), self.integer()
-        start = self.at + 5
+        positional_only = self.integer() if self.layout in LAYOUTS[2:] else 0
+        keyword_only = 0 if self.layout == "2.7" else self.integer()
+        local_count = None if modern else self.integer()
+        stack_size, flags = self.integer(), self.integer()
+        start = self.at + 5  # behind the type and the length of the bytes
         code = self.raw_bytes("code")
-        constants = self.field("constants", tuple)
-        names = self.names("names")
-        kinds: tuple[tuple[str, int], ...] = ()
-        if modern:
-            places = self.names("variables")
-            marks = self.raw_bytes("kinds of variables")
-            if len(places) != len(marks):
-                raise MarshalError("variables and their kinds differ in number")
-            kinds = tuple(zip(places, marks))
-            variables = tuple(name for name, kind in kinds if kind & _LOCAL_KIND)
-            cells = tuple(name for name, kind in kinds if kind & _CELL_KIND)
-            free = tuple(name for name, kind in kinds if kind & _FREE_KIND)
-        else:
-            variables = self.names("variables")
-            free, cells = self.names("free variables"), self.names("cells")
+        constants, names = self.field("constants", tuple), self.names("names")
+        slots = self.slots()
         filename, name = self.field("file name", str), self.field("name", str)
-        qualname = self.field("qualified name", str) if modern else None
-        first_line = self.integer()
-        lines = self.raw_bytes("line table")
+        if modern:
+            self.field("qualified name", str)
+        first_line, lines = self.integer(), self.raw_bytes("line table")
         exceptions = self.raw_bytes("exception table") if modern else b""
-        if min(arguments, positional, keyword, stack, flags) < 0 or positional > arguments:
+        counts = (arguments, positional_only, keyword_only, stack_size, flags)
+        if min(counts) < 0 or positional_only > arguments:
             raise MarshalError("counts of arguments that can't be")
-        if local_count not in (-1, len(variables)) or arguments + keyword > len(variables):
+        variable_count = len(slots.variables)
+        if local_count not in (None, variable_count) or arguments + keyword_only > variable_count:
             raise MarshalError("arguments and variables differ in number")
-        return Raw(
-            self.layout,
-            name,
-            qualname,
-            filename,
-            first_line,
-            flags,
-            arguments,
-            positional,
-            keyword,
-            stack,
-            variables,
-            free,
-            cells,
-            kinds,
-            names,
-            constants,
-            code,
-            lines,
-            exceptions,
-            start,
+        return RawCode(
+            name=name,
+            filename=filename,
+            first_line=first_line,
+            flags=flags,
+            argument_count=arguments,
+            positional_only_count=positional_only,
+            keyword_only_count=keyword_only,
+            constants=constants,
+            layout=self.layout,
+            names=names,
+            code=code,
+            lines=lines,
+            exceptions=exceptions,
+            start=start,
+            **slots._asdict(),
         )
 
 
@@ -300,7 +329,7 @@ _KINDS: dict[str, Callable[[_Reader], Any]] = {
     "y": lambda r: complex(*struct.unpack("<dd", r.take(16))),
     "s": lambda r: r.bytes_or_text(interned=False),
     "t": lambda r: r.bytes_or_text(interned=True),
-    "R": _Reader.earlier,
+    "R": _Reader.interned_text,
     "u": lambda r: (Unicode if r.layout == "2.7" else str)(r.text(r.take(r.integer()), "utf-8")),
     "a": lambda r: r.text(r.take(r.integer()), "latin-1"),
     "A": lambda r: r.text(r.take(r.integer()), "latin-1"),
@@ -311,7 +340,7 @@ _KINDS: dict[str, Callable[[_Reader], Any]] = {
     "<": lambda r: Frozen(r.items(r.integer())),
     ">": lambda r: Frozen(r.items(r.integer())),
     ":": lambda r: Slice(r.value(), r.value(), r.value()),
-    "{": _Reader.mapping,
-    "[": _Reader.mapping,
+    "{": _Reader.refuse_mapping,
+    "[": _Reader.refuse_mapping,
     "c": _Reader.code,
 }

@@ -1,4 +1,4 @@
-"""Which names a piece of code uses, and what it takes of them."""
+"""Which names a piece of code uses, and which attributes of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ _FREE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF", "LOAD_CLOSU
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORE = {"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL", "STORE_FAST_LOAD_FAST"}
 _LOCAL = {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"}
-_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 
 @dataclass
@@ -33,20 +32,31 @@ class Uses:
     free: dict[str, set[str]] = field(default_factory=dict)
     imports: list[Import] = field(default_factory=list)
 
-    def add(self, other: Uses, free: tuple[str, ...]) -> None:
+    def add(self, nested: Uses, free: tuple[str, ...]) -> None:
         """Take over what nested code uses; of its free names only those in *free*."""
-        for name, chains in other.globals.items():
+        for name, chains in nested.globals.items():
             self.globals.setdefault(name, set()).update(chains)
-        for name, chains in other.free.items():
+        for name, chains in nested.free.items():
             if name in free:
                 self.free.setdefault(name, set()).update(chains)
-        self.imports.extend(other.imports)
+        self.imports.extend(nested.imports)
 
 
 def names_used(code: Code, *, nested: bool = True) -> Uses:
-    """Return what *code* uses; all code nested in it too, unless *nested* is False.
+    """Return the names that code uses.
 
-    Comprehensions run with what they stand in, so their code always counts.
+    Parameters
+    ----------
+    code
+        A function's code.
+    nested
+        Whether what nested functions use counts as well. Comprehensions run with what they
+        stand in, so their code always counts.
+
+    Returns
+    -------
+    Uses
+        Global and free names, each with the attributes used of it, and imports in the body.
     """
     uses = Uses()
     bound: dict[str, Import] = {}
@@ -58,14 +68,13 @@ def names_used(code: Code, *, nested: bool = True) -> Uses:
         elif instruction.name in _FREE and name in code.free:
             uses.free.setdefault(name, set()).update(_chain(stream, index + 1))
         elif instruction.name == "IMPORT_NAME":
-            found = _import(stream, index)
-            uses.imports.append(found)
+            uses.imports.append(_import(stream, index))
             for variable in _stored(stream, index):
-                bound[variable] = found
+                bound[variable] = uses.imports[-1]
         elif instruction.name in _LOCAL and name in bound:
             bound[name].attributes.update(_chain(stream, index + 1))
     for inner in code.nested:
-        if nested or inner.name in _COMPREHENSIONS:
+        if nested or inner.is_comprehension:
             uses.add(names_used(inner), code.free)
     return uses
 
@@ -84,8 +93,8 @@ def _import(stream: tuple[Instruction, ...], index: int) -> Import:
     # IMPORT_NAME takes what the two instructions before it pushed: level and names.
     names = stream[index - 1].value if index >= 1 else None
     level = stream[index - 2].value if index >= 2 else 0
-    taken = tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else ()
-    return Import(str(stream[index].value), level if isinstance(level, int) else 0, taken)
+    texts = tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else ()
+    return Import(str(stream[index].value), level if isinstance(level, int) else 0, texts)
 
 
 def _stored(stream: tuple[Instruction, ...], index: int) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """``capsule env``: what the cache of rebuilt environments keeps."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,22 +28,14 @@ Which = Annotated[str, typer.Argument(metavar="KEY | ARTIFACT", help="The first 
 def listed(as_json: AsJson = False) -> None:
     """List the environments in the cache, the last used first."""
     from capsule.rebuild.cache_listing import kept_environments
+    from capsule.report.envelope import envelope
     from capsule.report.environments import environment_lines
 
-    found = kept_environments()
+    environments = kept_environments()
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "capsule": "1.0",
-                    "command": "env list",
-                    "results": [one.to_json() for one in found],
-                },
-                indent=1,
-            )
-        )
+        print(envelope("env list", [environment.to_json() for environment in environments]))
         return
-    for line in environment_lines(found):
+    for line in environment_lines(environments):
         print(escaped(line))
 
 
@@ -52,17 +43,14 @@ def listed(as_json: AsJson = False) -> None:
 @ending
 def show(which: Which, as_json: AsJson = False) -> None:
     """Show one environment: its Python, its size, and every distribution in it."""
+    from capsule.report.envelope import envelope
     from capsule.report.environments import environment_detail
 
-    one = _named(which)
+    environment = _named(which)
     if as_json:
-        print(
-            json.dumps(
-                {"capsule": "1.0", "command": "env show", "results": [one.to_json()]}, indent=1
-            )
-        )
+        print(envelope("env show", [environment.to_json()]))
         return
-    for line in environment_detail(one):
+    for line in environment_detail(environment):
         print(escaped(line))
 
 
@@ -83,7 +71,7 @@ def prune(
     from capsule.report.environments import size_text
 
     gone = prune_cache(days)
-    freed = size_text(sum(one.size for one in gone))
+    freed = size_text(sum(environment.size for environment in gone))
     many = "1 environment" if len(gone) == 1 else f"{len(gone)} environments"
     print(f"removed {many}, {freed}" if gone else f"nothing was unused for {days} days")
     sys.stdout.flush()

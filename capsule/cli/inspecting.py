@@ -27,7 +27,8 @@ def inspect(
     """
     from capsule.description.describe import describe
     from capsule.environment import environment_here
-    from capsule.report import envelope, inspection
+    from capsule.report import envelope
+    from capsule.report import inspection as report
     from capsule.report.text import listing
     from capsule.verdict import judge
 
@@ -37,7 +38,7 @@ def inspect(
     for path in artifacts:
         try:
             description = describe(path, sidecar=sidecar, disassemble=disassemble)
-            found = description.inspection
+            inspection = description.inspection
             try:
                 verdict = judge(description, environment_here(python))
             except EnvironmentUnknownError:
@@ -46,15 +47,15 @@ def inspect(
                 verdict = None  # the file can be read where no Keras is
         except CapsuleError as error:
             statuses.append(error.status)
-            results.append(inspection.failed_result(str(path), error))
+            results.append(report.failed_result(str(path), error))
             if wanted == "text":
                 complain(error)
             continue
-        statuses.append(2 if found.unread else 0)
-        results.append(inspection.inspection_result(str(path), found, verdict))
+        statuses.append(2 if inspection.unread else 0)
+        results.append(report.inspection_result(str(path), inspection, verdict))
         if wanted == "text":
-            shown = inspection.Shown(source=source, disassemble=disassemble)
-            print(listing(inspection.inspection_lines(found, verdict, shown)))
+            shown = report.Shown(source=source, disassemble=disassemble)
+            print(listing(report.inspection_lines(inspection, verdict, shown)))
     if wanted == "json":
         print(envelope.envelope("inspect", results))
     raise typer.Exit(max(statuses))

@@ -20,7 +20,7 @@ def lock(
 
     Replay refuses what has another hash from then on.
     """
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.describe import describe
     from capsule.rebuild.options import ReplayOptions
     from capsule.rebuild.resolve import resolve, write_lock_of

@@ -21,7 +21,7 @@ from capsule.cli.options import (
 from capsule.errors import CapsuleError, InputError, escaped
 
 if TYPE_CHECKING:
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.custom import CustomObjects
     from capsule.rebuild.options import ReplayOptions
     from capsule.rebuild.replaying import Replayed
@@ -101,7 +101,7 @@ def replay(
     """
     use = _Use(command or [], shell, inputs, outputs)
     _refuse_contradictions(use, check, as_json)
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.custom import CustomObjects
     from capsule.description.definitions import read_definitions
     from capsule.rebuild.options import ReplayOptions
@@ -184,7 +184,7 @@ class _Report:
         with progress_to(sys.stderr) as progress:
             self.replayed = rebuild(description, asked.trust, options, progress)
         self._say(text.listing(text.replay_lines(self.replayed)))
-        if not self.replayed.consent.given:
+        if not self.replayed.consent.allowed:
             self._say(text.listing(text.consent_lines(self.replayed)))
             raise text.refusal(self.replayed)
 

@@ -25,7 +25,7 @@ def reaches(nodes: Nodes, names: Iterable[str]) -> tuple[str, ...]:
             if nodes[binding.to].source is not None:
                 apis.add(f"{binding.to} (brought along)")
             else:
-                chains = binding.taken
+                chains = binding.members
                 apis.update(f"{binding.to}.{chain}" for chain in chains)
                 if not chains:
                     apis.add(binding.to)

@@ -7,7 +7,6 @@ and what those need, go to the model's environment: it must not train once more.
 from __future__ import annotations
 
 import ast
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from capsule.errors import InputError
-from capsule.manifest import Binding, CarriedFunction, Node
+from capsule.manifest import Binding, EmbeddedFunction, Node
+from capsule.manifest.parse import STANDARD_MODULES
 
 SIZE_LIMIT = 8 << 20
 
@@ -80,7 +80,7 @@ def read_definitions(path: Path) -> Definitions:
             " what the model needs"
         ) from None
     name = path.stem
-    if not name.isidentifier() or name in getattr(sys, "stdlib_module_names", ()):
+    if not name.isidentifier() or name in STANDARD_MODULES:
         raise InputError(f"{path} can't be imported under the name {name}: rename the file")
     statements = (
         Statement(frozenset(_defined(s)), frozenset(_used(s)), _text(text, s))
@@ -164,7 +164,7 @@ def _imported(text: str) -> set[str]:
     return names
 
 
-def class_from(name: str, home: Home, nodes: dict[str, Node]) -> CarriedFunction:
+def class_from(name: str, home: Home, nodes: dict[str, Node]) -> EmbeddedFunction:
     """Return a class, or what else Keras asks for by *name*, as a file of definitions has it."""
     own = f"{home.module}:{home.attribute}"
     called = home.attribute or home.module
@@ -175,4 +175,4 @@ def class_from(name: str, home: Home, nodes: dict[str, Node]) -> CarriedFunction
         origin="reference",
         names=(Binding(called, "global", to=home.module, attribute=home.attribute),),
     )
-    return CarriedFunction((), "class", name, "by-name", None, None, False, False, None, own)
+    return EmbeddedFunction((), "class", name, "by-name", None, None, False, False, None, own)

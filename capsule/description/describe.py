@@ -64,17 +64,23 @@ class Description:
         return self.manifest.origin == "inferred"
 
     @property
-    def changed(self) -> bool:
-        """Whether the file is another one than its sidecar describes."""
-        return self.identity.sha256 != self.manifest.artifact.sha256
+    def change(self) -> str | None:
+        """What is to be said where the file is another one than its sidecar describes."""
+        facts = self.manifest.artifact
+        if self.identity.sha256 == facts.sha256:
+            return None
+        whose = "" if self.path.name == facts.name else f", which was that of {facts.name}"
+        return (
+            f"{self.path.name} has changed since its sidecar{whose} was written (SHA-256 differs)"
+        )
 
     @property
     def facts(self) -> ArtifactFacts:
         """The model file as it is now, in the words of a manifest."""
-        form = "weights-h5" if self.manifest.artifact.format == "weights-h5" else None
-        return ArtifactFacts(
-            self.path.name, form or self.identity.format, self.identity.size, self.identity.sha256
-        )
+        form = self.identity.format
+        if self.manifest.artifact.format == "weights-h5":
+            form = "weights-h5"
+        return ArtifactFacts(self.path.name, form, self.identity.size, self.identity.sha256)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> Description:
         """Return it with *aliases*, ``{customary name: module}``, for what the file leaves open."""

@@ -16,6 +16,7 @@ from typing import Any
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
+from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
 from capsule.description.custom import CustomObjects, short_name
 from capsule.description.definitions import add_definitions, class_from
 from capsule.errors import InputError
@@ -27,32 +28,17 @@ from capsule.keras_compat.releases import Release, release_of
 from capsule.manifest import (
     ArtifactFacts,
     Binding,
-    CarriedFunction,
+    BindingKind,
     Code,
+    EmbeddedFunction,
+    Evidence,
     KerasFacts,
-    KnownFact,
     Manifest,
     ModelFacts,
     Node,
     Probe,
     PythonFacts,
 )
-
-MAGIC = {
-    "2.7": 62211,
-    "3.4": 3310,
-    "3.5": 3351,
-    "3.6": 3379,
-    "3.7": 3394,
-    "3.8": 3413,
-    "3.9": 3425,
-    "3.10": 3439,
-    "3.11": 3495,
-    "3.12": 3531,
-    "3.13": 3571,
-    "3.14": 3627,
-}
-
 
 # What `/` is in Python 2: whole numbers are divided without rest, whoever holds them.
 _CLASSIC_DIVISION = Node(
@@ -114,13 +100,13 @@ def infer_manifest(
         model=ModelFacts("unknown", custom=graph.unknown_classes()),
         probe=Probe(skipped="nothing was recorded when the model was saved"),
         problems=inspection.unread,
-        known=tuple(_evidence(inspection, release, graph)),
+        evidence=tuple(_evidence(inspection, release, graph)),
     )
 
 
 def _python(inspection: Inspection, release: Release | None) -> PythonFacts:
     """Return the Pythons that may have written the file: all of them where nothing tells."""
-    order = list(MAGIC)
+    order = list(VERSIONS)
     lowest, highest = inspection.python.lowest, inspection.python.highest
     if lowest is None or highest is None:
         lowest, highest = release.pythons if release else (order[0], order[-1])
@@ -131,7 +117,7 @@ def _python(inspection: Inspection, release: Release | None) -> PythonFacts:
 def python_facts(version: str) -> PythonFacts:
     """Return the facts of the CPython of a full *version*."""
     minor = ".".join(version.split(".")[:2])
-    return PythonFacts("cpython", version, MAGIC.get(minor, 0), "")
+    return PythonFacts("cpython", version, MAGIC_NUMBERS.get(minor, 0), "")
 
 
 def _keras(inspection: Inspection, release: Release | None) -> KerasFacts | None:
@@ -177,7 +163,7 @@ class _Graph:
                     f" {', '.join(sorted(used)) or 'no names'}"
                 )
 
-    def add(self, read: FunctionRead, code: str, role: str) -> CarriedFunction:
+    def add(self, read: FunctionRead, code: str, role: str) -> EmbeddedFunction:
         """Add the node of one function of the file; return the function that leads to it."""
         name: str | None = None
         if read.key is not None:
@@ -185,7 +171,7 @@ class _Graph:
             if name in self.nodes:
                 name += f":{read.key[-12:]}"
             self.nodes[name] = self._unread(read) if read.unread else self._node(name, read, code)
-        return CarriedFunction(
+        return EmbeddedFunction(
             read.where,
             role,
             read.name,
@@ -199,7 +185,7 @@ class _Graph:
             read.damaged is not None,
         )
 
-    def classes(self) -> Iterator[CarriedFunction]:
+    def classes(self) -> Iterator[EmbeddedFunction]:
         """Give the classes that the file names and that somebody's definitions have."""
         for name in dict.fromkeys(self._inspection.classes):
             home = self.homes.get(short_name(name))
@@ -221,7 +207,7 @@ class _Graph:
         if source is None:
             python = read.pythons[-1] if len(read.pythons) == 1 else ""
             text = base64.b64encode(code_bytes(code)).decode("ascii")
-            bytecode = Code(read.code_sha256 or "", MAGIC.get(python, 0), text)
+            bytecode = Code(read.code_sha256 or "", MAGIC_NUMBERS.get(python, 0), text)
         return Node(
             kind="lambda" if read.kind == "lambda" else "function",
             module="__main__",
@@ -230,7 +216,7 @@ class _Graph:
             origin="main",
             source=source,
             reason=None if source else f"it can't be decompiled: {read.stopped}",
-            lifted=source is not None,
+            decompiled=source is not None,
             code=bytecode,
             names=tuple(names),
         )
@@ -248,7 +234,7 @@ class _Graph:
             yield Binding(module, "import", to=self._module(module))
 
     def _binding(self, own: str, name: str, read: FunctionRead) -> Binding | None:
-        how = "closure" if name in read.freevars else "global"
+        how: BindingKind = "closure" if name in read.freevars else "global"
         chains = read.uses.get(name, ())
         closure = read.closed_over
         if name in self.bind:
@@ -268,7 +254,7 @@ class _Graph:
             return Binding(name, how, missing=True, attributes=chains)
         return None
 
-    def _bound(self, name: str, how: str, chains: tuple[str, ...]) -> Binding:
+    def _bound(self, name: str, how: BindingKind, chains: tuple[str, ...]) -> Binding:
         """Return the binding of a name to the caller's value."""
         value = self.bind[name]
         if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
@@ -314,24 +300,22 @@ def _array(value: Any, dtype: Any) -> Any:
     return array if array.dtype.kind in "biufc" else value
 
 
-def _evidence(
-    inspection: Inspection, release: Release | None, graph: _Graph
-) -> Iterator[KnownFact]:
+def _evidence(inspection: Inspection, release: Release | None, graph: _Graph) -> Iterator[Evidence]:
     """Give each fact that the manifest rests on, how it is known, and why."""
     if inspection.keras is not None:
-        yield KnownFact("keras", inspection.keras, "read", "it stands in the file")
+        yield Evidence("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
-        yield KnownFact("backend", inspection.backend, "read", "it stands in the file")
+        yield Evidence("backend", inspection.backend, "read", "it stands in the file")
     else:
-        yield KnownFact("backend", "tensorflow", "assumed", "the file does not tell")
+        yield Evidence("backend", "tensorflow", "assumed", "the file does not tell")
     python = inspection.python
     if python.lowest is not None:
         alone = python.lowest == python.highest
         span = python.lowest if alone else f"{python.lowest} to {python.highest}"
-        yield KnownFact("python", span, "inferred", "; ".join(python.evidence))
+        yield Evidence("python", span, "inferred", "; ".join(python.evidence))
     for function in inspection.functions:
         if function.source is not None:
-            yield KnownFact(
+            yield Evidence(
                 function.label, function.source, "inferred", "decompiled from its bytecode"
             )
     yield from _evidence_of_names(inspection, graph)
@@ -339,20 +323,20 @@ def _evidence(
         why = f"as of {release.date}"
         if release.reads:
             why += f"; it reads what Keras {release.reads} wrote"
-        yield KnownFact("environment", ", ".join(release.requirements), "assumed", why)
+        yield Evidence("environment", ", ".join(release.requirements), "assumed", why)
 
 
-def _evidence_of_names(inspection: Inspection, graph: _Graph) -> Iterator[KnownFact]:
+def _evidence_of_names(inspection: Inspection, graph: _Graph) -> Iterator[Evidence]:
     for name in sorted({name for function in inspection.functions for name in function.uses}):
         if name in graph.bind:
-            yield KnownFact(name, str(graph.bind[name])[:80], "assumed", "supplied by the caller")
+            yield Evidence(name, str(graph.bind[name])[:80], "assumed", "supplied by the caller")
         elif name in graph.homes:
             file = f"{graph.homes[name].module}.py"
-            yield KnownFact(name, file, "assumed", "supplied by the caller")
+            yield Evidence(name, file, "assumed", "supplied by the caller")
         elif name in graph.aliases:
-            yield KnownFact(name, graph.aliases[name], "assumed", "the customary meaning")
+            yield Evidence(name, graph.aliases[name], "assumed", "the customary meaning")
     for function in inspection.functions:
         for name, value in function.closed_over.items():
             if isinstance(value, list) and value and name not in graph.bind:
                 why = "a list in the file, which may have been an array or a tuple"
-                yield KnownFact(name, str(value)[:40], "assumed", why)
+                yield Evidence(name, str(value)[:40], "assumed", why)

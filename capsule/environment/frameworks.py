@@ -72,7 +72,7 @@ def installed_kerases(installed: Mapping[str, str], first: str = "keras") -> lis
     """Return the Kerases of an environment, the one imported as *first* before the others."""
     modules = dict.fromkeys((first, *KERAS))
     providers = ((module, keras_provider(installed, module)) for module in modules)
-    return [InstalledKeras(module, *found) for module, found in providers if found is not None]
+    return [InstalledKeras(m, *brought) for m, brought in providers if brought is not None]
 
 
 def backend_provider(installed: Mapping[str, str], backend: str) -> Provider | None:

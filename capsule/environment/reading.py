@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -15,6 +14,9 @@ from capsule.environment.distributions import installed_versions
 from capsule.environment.frameworks import KERAS, keras_provider
 from capsule.guest import collector
 from capsule.manifest import ENVIRONMENT_VARIABLES, PlatformFacts, PythonFacts
+
+# What a keras.json sets.
+SETTINGS = ("floatx", "epsilon", "image_data_format", "backend")
 
 
 @dataclass(frozen=True)
@@ -59,23 +61,18 @@ def from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _this_process() -> Environment:
-    return from_facts(collector.facts(), "live")
-
-
 def live_environment() -> Environment:
-    """Return the environment of this process: distributions read once, settings as they are."""
-    return replace(_this_process(), settings={**keras_settings(), **_settings_in_effect()})
+    """Return the environment of this process as it is now: distributions, paths, settings."""
+    environment = from_facts(collector.facts(), "live")
+    return replace(environment, settings={**environment.settings, **_settings_in_effect()})
 
 
 def _settings_in_effect() -> dict[str, Any]:
     """Return what the Keras that is loaded in this process, if any, goes by."""
-    known = ("floatx", "epsilon", "image_data_format", "backend")
     for name in ("keras.src.backend.config", "keras.src.backend_config", "keras.backend_config"):
         module = sys.modules.get(name)
         if module is not None:
-            return {key: getattr(module, key)() for key in known if hasattr(module, key)}
+            return {key: getattr(module, key)() for key in SETTINGS if hasattr(module, key)}
     return {}
 
 
@@ -89,6 +86,5 @@ def keras_settings() -> dict[str, Any]:
         settings = json.loads(text)
     except (OSError, ValueError):
         return backend
-    known = ("floatx", "epsilon", "image_data_format", "backend")
     settings = settings if isinstance(settings, dict) else {}
-    return {**{k: settings[k] for k in known if k in settings}, **backend}
+    return {**{k: settings[k] for k in SETTINGS if k in settings}, **backend}

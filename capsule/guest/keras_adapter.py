@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 
 from .building import build
 from .digest import digest
+from .keras_places import look_up
 from .loader_patches import Tables, answering
 from .restore import RestoreError, Restorer
 from .serving import ServedModel
@@ -93,14 +94,13 @@ def load_model(
     known = dict(_loss_aliases(keras), **_not_of_keras(keras, tables.aliases))
     known.update(tables.by_name)
     options = dict(options or {})
-    parameters = inspect.signature(keras.models.load_model).parameters
-    if "safe_mode" in parameters:
+    keras_loader = look_up(keras, "load_model")
+    if "safe_mode" in inspect.signature(keras_loader).parameters:
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
-    scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
-    with answering(keras, tables), scope(known):
+    with answering(keras, tables), look_up(keras, "CustomObjectScope")(known):
         if plan.get("build"):
             return build(keras, plan["build"], path, known, plan["safe_mode"])
-        return keras.models.load_model(path, custom_objects=known or None, **options)
+        return keras_loader(path, custom_objects=known or None, **options)
 
 
 def _require_judged(path: str, judged: Dict[str, str]) -> None:

@@ -16,6 +16,7 @@ import types
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .digest import carried_key, code_bytes
+from .keras_places import look_up
 from .restore import RestoreError
 
 # What a Lambda's configuration says of its functions besides the functions themselves.
@@ -331,7 +332,7 @@ def _install(keras: Any) -> None:
                 original = vars(module).get(attribute)
                 if callable(original) and getattr(original, "func", None) is not stand_in:
                     _replace(module, attribute, original, functools.partial(stand_in, original))
-        for kind in _owners(keras.layers.Lambda):
+        for kind in _owners(look_up(keras, "Lambda")):
             original = vars(kind)["from_config"]
             if not hasattr(original.__func__, "__capsule__"):
                 stand_in = _lambda_from_config if kind.__name__ == "Lambda" else _layer_from_config

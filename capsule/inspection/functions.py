@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capsule.artifact.embedded import StoredFunction, objects, stored_functions
-from capsule.artifact.files import Artifact, Format, Identity, artifact_of, contents_of
+from capsule.artifact.files import Artifact, Identity, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
-from capsule.bytecode.python_versions import Written, who_wrote
+from capsule.bytecode.python_versions import Detection, detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.guest.digest import code_bytes
 from capsule.inspection.model import FunctionKind, FunctionRead, Inspection, is_object
 from capsule.inspection.python_detection import narrowed
 from capsule.inspection.risks import of_artifact, of_code, of_function
 from capsule.keras_compat.layer_names import unknown_layers
+
+if TYPE_CHECKING:
+    from capsule.manifest import Format
 
 FUNCTION_LIMIT = 20_000
 TEXT_LIMIT = 200
@@ -46,16 +50,13 @@ def read_here(
 
 
 def _inspection(artifact: Artifact, *, disassemble: bool) -> Inspection:
-    known: dict[str, FunctionRead] = {}
-    functions = []
     served = artifact.format == "saved-model"
-    carried = stored_functions(artifact.config) if served else artifact.functions
-    passed = _passed(artifact)
-    for found in carried[:FUNCTION_LIMIT]:
-        functions.append(_function(found, known, passed, disassemble))
-    unread = [f"{one.label}: {one.unread}" for one in functions if one.unread]
-    if len(carried) > FUNCTION_LIMIT:
-        unread.append(f"{len(carried) - FUNCTION_LIMIT} more functions were not read")
+    stored = stored_functions(artifact.config) if served else artifact.functions
+    reader = _Reader(_passed(artifact), disassemble)
+    functions = [reader.read(function) for function in stored[:FUNCTION_LIMIT]]
+    unread = [f"{function.label}: {function.unread}" for function in functions if function.unread]
+    if len(stored) > FUNCTION_LIMIT:
+        unread.append(f"{len(stored) - FUNCTION_LIMIT} more functions were not read")
     risks = [risk for function in functions for risk in of_function(function)]
     risks += of_artifact(artifact)
     return Inspection(
@@ -80,82 +81,88 @@ def _short(text: str | None) -> str | None:
     return None if text is None else text[:TEXT_LIMIT]
 
 
-def _function(
-    found: StoredFunction,
-    known: dict[str, FunctionRead],
-    passed: dict[str, tuple[str, ...]],
-    disassemble: bool,
-) -> FunctionRead:
-    """Return what one function is; those stored alike are read once."""
-    place: dict[str, Any] = {
-        "where": tuple(name[:TEXT_LIMIT] for name in found.where),
-        "role": found.role[:TEXT_LIMIT],
-        "module": _short(found.module),
-        "passed": passed.get(found.where[-1], ()) if found.where else (),
-    }
-    if found.code is None:
-        kind: FunctionKind = "class" if found.role == "class" else "by-name"
-        return FunctionRead(
-            name=found.name[:TEXT_LIMIT],
-            kind=kind,
-            encoding="by-name",
-            key=None,
-            code_sha256=None,
-            **place,
+class _Reader:
+    """Reads the functions of one file; those that it stores alike are read once."""
+
+    def __init__(self, passed: dict[str, tuple[str, ...]], disassemble: bool) -> None:
+        self._passed = passed
+        self._disassemble = disassemble
+        self._by_key: dict[str, FunctionRead] = {}
+
+    def read(self, stored: StoredFunction) -> FunctionRead:
+        """Return what one function is."""
+        if stored.code is None:
+            return self._placed(_by_name(stored), stored)
+        key = stored.key or ""
+        if key not in self._by_key:
+            self._by_key[key] = self._decoded(stored, stored.code)
+        return self._placed(self._by_key[key], stored)
+
+    def _placed(self, function: FunctionRead, stored: StoredFunction) -> FunctionRead:
+        """Return *function* where *stored* stands."""
+        return replace(
+            function,
+            where=tuple(name[:TEXT_LIMIT] for name in stored.where),
+            role=stored.role[:TEXT_LIMIT],
+            module=_short(stored.module),
+            passed=self._passed.get(stored.where[-1], ()) if stored.where else (),
         )
-    key = found.key or ""
-    same = known.get(key)
-    if same is not None:
-        return FunctionRead(**{**vars(same), **place})
-    held = {
-        "key": key,
-        "code_sha256": found.code_sha256,
-        "encoding": found.encoding,
-        "defaults": found.defaults,
-        "closure": found.closure,
-    }
-    try:
-        written = who_wrote(code_bytes(found.code))
-    except (MarshalError, ValueError) as error:
-        read = FunctionRead(
-            name=found.name, kind="lambda", unread=str(error)[:400], **held, **place
+
+    def _decoded(self, stored: StoredFunction, code: str) -> FunctionRead:
+        function = FunctionRead(
+            where=(),
+            role="",
+            name=stored.name,
+            kind="lambda",
+            encoding=stored.encoding,
+            key=stored.key,
+            code_sha256=stored.code_sha256,
+            defaults=stored.defaults,
+            closure=stored.closure,
         )
-    else:
-        read = FunctionRead(**_described(written, found), **held, **place)
-        if disassemble:
-            read = FunctionRead(**{**vars(read), "listing": tuple(_listing(written.code))})
-    known[key] = read
-    return read
+        try:
+            written = detect_python_versions(code_bytes(code))
+        except (MarshalError, ValueError) as error:
+            return replace(function, unread=str(error)[:400])
+        listing = tuple(_listing(written.code)) if self._disassemble else ()
+        return replace(_described(function, written), listing=listing)
 
 
-def _described(written: Written, found: StoredFunction) -> dict[str, Any]:
-    code, lifted = written.code, written.lifted
+def _by_name(stored: StoredFunction) -> FunctionRead:
+    kind: FunctionKind = "class" if stored.role == "class" else "by-name"
+    return FunctionRead((), "", stored.name[:TEXT_LIMIT], kind, "by-name", None, None)
+
+
+def _described(function: FunctionRead, written: Detection) -> FunctionRead:
+    """Return *function* with what its code tells."""
+    code, decompilation = written.code, written.decompilation
     uses = names_used(code)
     names = {name: tuple(sorted(chains)) for name, chains in sorted(uses.globals.items())}
     unknown = [n for n in names if n not in ALIASES and not hasattr(builtins, n) and n != code.name]
     # A closure that Keras wrote has values; of those before 2.x only the names are left.
-    closure = found.closure if isinstance(found.closure, list) else []
-    told = [not is_object(value) for value in closure] + [False] * len(code.free)
-    bare = tuple(name for name, known in zip(code.free, told) if not known)
-    return {
-        "name": code.name[:TEXT_LIMIT],
-        "kind": "lambda" if code.name == "<lambda>" else "def",
-        "pythons": written.pythons,
-        "evidence": tuple(told[:TEXT_LIMIT] for told in written.evidence),
-        "names": tuple(_names(code)),
-        "uses": names,
-        "freevars": code.free,
-        "imports": tuple(sorted({one.module for one in uses.imports})),
-        "missing": (*unknown, *bare),
-        "constants": tuple(_constants(code)),
-        "source": lifted.text,
-        "stopped": lifted.stopped,
-        "docstring": code.docstring,
-        "line": code.first_line,
-        "arguments": code.argument_count,
-        "damaged": written.damaged,
-        "risks": tuple(dict.fromkeys(of_code(code, uses, lifted.text))),
-    }
+    closure = function.closure if isinstance(function.closure, list) else []
+    has_value = [not is_object(value) for value in closure] + [False] * len(code.free)
+    bare = tuple(name for name, has in zip(code.free, has_value) if not has)
+    return replace(
+        function,
+        name=code.name[:TEXT_LIMIT],
+        kind="lambda" if code.name == "<lambda>" else "def",
+        pythons=written.pythons,
+        evidence=tuple(line[:TEXT_LIMIT] for line in written.evidence),
+        names=tuple(_names(code)),
+        uses=names,
+        freevars=code.free,
+        imports=tuple(sorted({use.module for use in uses.imports})),
+        missing=(*unknown, *bare),
+        constants=tuple(_constants(code)),
+        source=decompilation.source,
+        stopped=decompilation.reason,
+        docstring=code.docstring,
+        line=code.first_line,
+        arguments=code.argument_count,
+        damaged=written.damage,
+        risks=tuple(dict.fromkeys(of_code(code, uses, decompilation.source))),
+    )
 
 
 _NAMING = ("GLOBAL", "NAME", "ATTR", "METHOD", "IMPORT_FROM")
@@ -163,28 +170,28 @@ _NAMING = ("GLOBAL", "NAME", "ATTR", "METHOD", "IMPORT_FROM")
 
 def _names(code: Code) -> list[str]:
     """Return every name that the code and what is nested in it looks up, once each."""
-    found = [str(one.value) for one in code.instructions if one.name.endswith(_NAMING)]
+    names = [str(i.value) for i in code.instructions if i.name.endswith(_NAMING)]
     for inner in code.nested:
-        found += _names(inner)
-    return list(dict.fromkeys(found))[:500]
+        names += _names(inner)
+    return list(dict.fromkeys(names))[:500]
 
 
 def _constants(code: Code) -> list[str]:
     """Return the texts among the constants, those of nested code too."""
-    found = [value[:TEXT_LIMIT] for value in code.constants if isinstance(value, str)]
+    texts = [value[:TEXT_LIMIT] for value in code.constants if isinstance(value, str)]
     for inner in code.nested:
-        found += _constants(inner)
-    return found[:100]
+        texts += _constants(inner)
+    return texts[:100]
 
 
 def _listing(code: Code, indent: str = "") -> list[str]:
     """Return the instructions as lines: offset, line, name, argument, what it names."""
     lines = [f"{indent}{code.name} (Python {code.python}, line {code.first_line})"]
-    for one in code.instructions:
-        value = "" if one.value is None else _value(one.value)
-        argument = "" if one.argument is None else str(one.argument)
-        place = f"{one.line or '':>5} {one.offset:>6}"
-        lines.append(f"{indent}{place} {one.name:<26} {argument:>4} {value}".rstrip())
+    for step in code.instructions:
+        value = "" if step.value is None else _value(step.value)
+        argument = "" if step.argument is None else str(step.argument)
+        place = f"{step.line or '':>5} {step.offset:>6}"
+        lines.append(f"{indent}{place} {step.name:<26} {argument:>4} {value}".rstrip())
     for inner in code.nested:
         lines += _listing(inner, indent + "    ")
     return lines
@@ -216,14 +223,14 @@ def _layers(config: Any) -> dict[str, int]:
 
 
 def _inputs(config: Any) -> list[Any]:
-    found = []
+    shapes = []
     for data in objects(config):
         inner = data.get("config")
         inner = inner if isinstance(inner, dict) else {}
         shape = inner.get("batch_input_shape") or inner.get("batch_shape")
         if isinstance(shape, list) and len(shape) < 16:
-            found.append([size if isinstance(size, int) else None for size in shape])
-    return found[:50]
+            shapes.append([size if isinstance(size, int) else None for size in shape])
+    return shapes[:50]
 
 
 def _passed(artifact: Artifact) -> dict[str, tuple[str, ...]]:

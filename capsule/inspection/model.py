@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from capsule.manifest import Encoding, Format
 
 RiskSeverity = Literal["high", "medium", "low"]
 FunctionKind = Literal["lambda", "def", "by-name", "class"]
@@ -33,7 +36,7 @@ class FunctionRead:
     role: str
     name: str
     kind: FunctionKind
-    encoding: str
+    encoding: Encoding
     key: str | None
     code_sha256: str | None
     module: str | None = None
@@ -104,7 +107,7 @@ class Inspection:
     """
 
     path: str
-    format: str
+    format: Format
     size: int
     sha256: str
     keras: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from capsule.bytecode.opcodes import VERSIONS
+from capsule.bytecode.formats import VERSIONS
 from capsule.inspection.model import FunctionRead, PythonRange
 from capsule.keras_compat.releases import written_on
 
@@ -29,9 +29,9 @@ def narrowed(
         if both != left:
             evidence.append(f"{function.label}: {', '.join(function.evidence)}")
         left = both
-    known = written_on(keras, backend)
-    if known is not None:
-        (low, high), why = known
+    written = written_on(keras, backend)
+    if written is not None:
+        (low, high), why = written
         between = {version for version in VERSIONS if _key(low) <= _key(version) <= _key(high)}
         if left & between:
             if left & between != left:

@@ -13,12 +13,13 @@ from typing import Any
 from capsule.artifact.embedded import objects
 from capsule.artifact.files import Artifact
 from capsule.bytecode import Code, Uses
-from capsule.bytecode.decompile import function_in
+from capsule.bytecode.decompile import parse_function
 from capsule.inspection.model import FunctionRead, Hint, Risk, RiskSeverity
 
 HIGH: RiskSeverity = "high"
 MEDIUM: RiskSeverity = "medium"
 LOW: RiskSeverity = "low"
+MODEL = ("model",)
 
 _MODULES = {
     "os": "the operating system",
@@ -197,10 +198,10 @@ def _chain(dotted: str) -> Iterator[Hint]:
 
 
 def _attributes(code: Code) -> set[str]:
-    found = {
-        str(one.value)
-        for one in code.instructions
-        if one.name
+    names = {
+        str(step.value)
+        for step in code.instructions
+        if step.name
         in (
             "LOAD_ATTR",
             "LOAD_METHOD",
@@ -211,7 +212,7 @@ def _attributes(code: Code) -> set[str]:
             "LOAD_SUPER_ATTR",
         )
     }
-    return found.union(*map(_attributes, code.nested))
+    return names.union(*map(_attributes, code.nested))
 
 
 def _getattr(source: str | None) -> Iterator[Hint]:
@@ -219,16 +220,16 @@ def _getattr(source: str | None) -> Iterator[Hint]:
     if source is None:
         yield Hint("computed-name", HIGH, "it uses getattr, and what for could not be read")
         return
-    for node in ast.walk(function_in(source) or ast.Pass()):
+    for node in ast.walk(parse_function(source) or ast.Pass()):
         if not (isinstance(node, ast.Call) and _is(node.func, "getattr") and len(node.args) > 1):
             continue
-        asked = node.args[1]
-        if not isinstance(asked, ast.Constant) or not isinstance(asked.value, str):
+        name = node.args[1]
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
             yield Hint("computed-name", HIGH, "it uses getattr with a name computed at run time")
-        elif asked.value in _INSIDE or asked.value in _MODULES or asked.value in _BUILTINS:
-            yield Hint("reaches-inside", HIGH, f"it uses getattr for {asked.value}")
+        elif name.value in _INSIDE or name.value in _MODULES or name.value in _BUILTINS:
+            yield Hint("reaches-inside", HIGH, f"it uses getattr for {name.value}")
         else:
-            yield from _chain(f"x.{asked.value}")
+            yield from _chain(f"x.{name.value}")
 
 
 def _is(node: ast.expr, name: str) -> bool:
@@ -271,25 +272,17 @@ def _by_name(function: FunctionRead, reach: tuple[str, ...]) -> Iterator[Risk]:
 
 def of_artifact(artifact: Artifact) -> list[Risk]:
     """Return what looks dangerous in the file and of its configuration."""
-    found = [
-        Risk(
-            code, MEDIUM if "files" in told and code == "graph-reaches" else HIGH, told, ("model",)
-        )
-        for code, told in artifact.notes
+    risks = [
+        Risk(code, MEDIUM if "files" in seen and code == "graph-reaches" else HIGH, seen, MODEL)
+        for code, seen in artifact.notes
         if code in ("external-link", "duplicate-member", "path-escapes", "graph-reaches")
     ]
     for data in (*objects(artifact.config), *objects(artifact.training)):
-        found += _object(data)
+        risks += _object(data)
     if artifact.config is None and artifact.format == "saved-model":
-        found.append(
-            Risk(
-                "unread",
-                LOW,
-                "its functions are in its graph, which was not read operation by operation",
-                ("model",),
-            )
-        )
-    return found
+        seen = "its functions are in its graph, which was not read operation by operation"
+        risks.append(Risk("unread", LOW, seen, MODEL))
+    return risks
 
 
 def _object(data: dict[str, Any]) -> Iterator[Risk]:

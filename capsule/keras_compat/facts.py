@@ -1,13 +1,10 @@
-"""What is known of Keras and of bytecode, measured or read in their sources."""
+"""What is known of Keras and numpy, measured or read in their sources."""
 
 from __future__ import annotations
 
 from packaging.version import Version
 
 from capsule.manifest import KerasFacts
-
-# Bytecode of one family parses in the next minor of it and then runs wrong opcodes.
-MARSHAL_FAMILIES = (("3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.13"))
 
 # Names that a lambda finds, after Keras loaded it, in the module that loaded it, with
 # the module that each stands for. None: Keras' own, whatever it may be.
@@ -94,36 +91,31 @@ def is_name_of_keras(name: str, module: str | None) -> bool:
 
 def names_at_load(module: str, version: str) -> dict[str, str | None]:
     """Return the global names that Keras' own loader gives a lambda, by accident of its module."""
-    known = Version(version)
-    if module == "keras" and known >= Version("3"):
+    release = Version(version)
+    if module == "keras" and release >= Version("3"):
         return _KERAS3_NAMES
     names = dict(_KERAS2_NAMES)
-    if known < Version("2.7"):
+    if release < Version("2.7"):
         names["K"] = "keras.backend"
-    if known >= Version("2.6"):
+    if release >= Version("2.6"):
         names["tf"] = "tensorflow"
     return names
 
 
-def same_family(first: str, second: str) -> bool:
-    """Tell whether bytecode of Python *first* (as ``3.11``) would parse under *second*."""
-    return any(first in family and second in family for family in MARSHAL_FAMILIES)
-
-
 def keras_generation(module: str, version: str, form: str) -> str:
     """Return which Kerases read each other's files: same text, same generation."""
-    known = Version(version)
-    if module == "keras" and known.major >= 3:
+    release = Version(version)
+    if module == "keras" and release.major >= 3:
         return "3"
     if form == "keras-zip":
-        return "2.13" if known >= Version("2.13") else "2.12"
+        return "2.13" if release >= Version("2.13") else "2.12"
     return "2"
 
 
 def removed_from_numpy(attribute: str, version: str) -> bool:
     """Tell whether ``numpy.<attribute>`` is gone in *version*."""
     name = attribute.split(".")[0]
-    found = Version(version)
-    if name in NUMPY_RETURNED and found >= Version(NUMPY_RETURNED[name]):
+    numpy = Version(version)
+    if name in NUMPY_RETURNED and numpy >= Version(NUMPY_RETURNED[name]):
         return False
-    return any(found >= Version(gone) and name in names for gone, names in NUMPY_REMOVED.items())
+    return any(numpy >= Version(gone) and name in names for gone, names in NUMPY_REMOVED.items())

@@ -39,6 +39,8 @@ _ARGUMENTS = {
     "gamma_init": "gamma_initializer",
     "dim_ordering": "data_format",
 }
+# The sizes of a kernel, which had a name each.
+_KERNEL = ("kernel_dim1", "kernel_dim2", "kernel_dim3", "nb_row", "nb_col")
 # Not an argument: the layer is called with ``training=True``.
 ALWAYS_TRAINING = "always_training"
 _INITIALIZERS = {
@@ -79,47 +81,42 @@ def in_words_of_keras_2(name: str, config: Config) -> tuple[str, Config]:
     if name == "Merge":
         return _merge(label, config)
     if name == "Embedding":
-        kept = {
-            k: v
-            for k, v in config.items()
-            if k in ("input_dim", "output_dim", "mask_zero", "name", "trainable")
-        }
-        return name, kept
-    made: Config = {}
-    for key, value in config.items():
-        if key in _SILENT:
-            continue
-        made[_ARGUMENTS.get(key, key)] = value
-    _kernel(made)
-    if made.get("data_format") is not None:
-        made["data_format"] = certain(
-            label, "dim_ordering", made["data_format"], {"tf": "channels_last"}
-        )
-    for key in [key for key in made if key.endswith("_initializer")]:
-        made[key] = _INITIALIZERS.get(made[key], made[key])
-    for key in [key for key in made if key.endswith("_regularizer")]:
-        made[key] = regularizer_of(label, made[key])
-    for key in [key for key in made if key.endswith("_constraint")]:
-        only(label, key, made[key], (None,))
+        own = ("input_dim", "output_dim", "mask_zero", "name", "trainable")
+        return name, {key: value for key, value in config.items() if key in own}
+    words = {_ARGUMENTS.get(k, k): value for k, value in config.items() if k not in _SILENT}
+    _kernel(words)
+    _rewrite_values(label, words)
     if name == "BatchNormalization":
-        mode = made.pop("mode", 0)
+        mode = words.pop("mode", 0)
         if mode == 2:  # by the batch at hand, always: as Keras 2 and 3 do in training
-            made[ALWAYS_TRAINING] = True
+            words[ALWAYS_TRAINING] = True
         else:
             only(label, "mode", mode, (0,))
-    if "padding" in made and isinstance(made["padding"], str):
-        made["padding"] = certain(
-            label, "border_mode", made["padding"], {"valid": "valid", "same": "same"}
-        )
-    return RENAMED.get(name, name), made
+    return RENAMED.get(name, name), words
 
 
-def _kernel(made: Config) -> None:
+def _rewrite_values(label: str, words: Config) -> None:
+    """Put the values of Keras 1's arguments in Keras 2's words."""
+    if words.get("data_format") is not None:
+        order = {"tf": "channels_last"}
+        words["data_format"] = certain(label, "dim_ordering", words["data_format"], order)
+    for key, value in list(words.items()):
+        if key.endswith("_initializer"):
+            words[key] = _INITIALIZERS.get(value, value)
+        elif key.endswith("_regularizer"):
+            words[key] = regularizer_of(label, value)
+        elif key.endswith("_constraint"):
+            only(label, key, value, (None,))
+    if isinstance(words.get("padding"), str):
+        modes = {"valid": "valid", "same": "same"}
+        words["padding"] = certain(label, "border_mode", words["padding"], modes)
+
+
+def _kernel(words: Config) -> None:
     """Put the sizes of a kernel, which had a name each, in one place."""
-    sizes = [made.pop(key) for key in ("kernel_dim1", "kernel_dim2", "kernel_dim3") if key in made]
-    sizes += [made.pop(key) for key in ("nb_row", "nb_col") if key in made]
+    sizes = [words.pop(key) for key in _KERNEL if key in words]
     if sizes:
-        made["kernel_size"] = sizes
+        words["kernel_size"] = sizes
 
 
 def regularizer_of(label: str, value: Any) -> Any:
@@ -137,7 +134,7 @@ def _merge(label: str, config: Config) -> tuple[str, Config]:
     if config.get("mode_type", "raw") != "raw" or not isinstance(mode, str):
         raise Untranslatable(f"{label} merges by a function")
     kind = str(certain(label, "mode", mode, {**_MERGES}))
-    kept: Config = {key: value for key, value in config.items() if key in ("name", "trainable")}
+    own: Config = {key: value for key, value in config.items() if key in ("name", "trainable")}
     if kind == "Concatenate":
-        kept["axis"] = config.get("concat_axis", -1)
-    return kind, kept
+        own["axis"] = config.get("concat_axis", -1)
+    return kind, own

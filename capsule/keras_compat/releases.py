@@ -157,7 +157,7 @@ def release_of(version: str | None) -> Release | None:
             (f"keras=={reads}", _cpu(tensorflow), _H5PY),
             None if reads == version else version,
         )
-    key = _tensorflows(version, numbers)[-1]
+    key = next(reversed(_tensorflows(version, numbers)), "")
     if key not in _TENSORFLOW:
         return None
     tensorflow, day, low, high = _TENSORFLOW[key]
@@ -194,8 +194,8 @@ _VERSION = re.compile(
 
 def _numbers(version: str | None) -> tuple[int, ...] | None:
     # The whole of it: what stands behind a version would go to an installer.
-    found = _VERSION.fullmatch(version or "")
-    return None if found is None else tuple(int(part or 0) for part in found.groups())
+    match = _VERSION.fullmatch(version or "")
+    return None if match is None else tuple(int(part or 0) for part in match.groups())
 
 
 def _key(version: str) -> tuple[int, ...]:

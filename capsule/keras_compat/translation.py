@@ -30,31 +30,26 @@ Config = dict[str, Any]
 _OTHERWISE = {
     "CuDNNLSTM": "its weights are in the order of a GPU",
     "CuDNNGRU": "its weights are in the order of a GPU",
-    "TFOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "SlicingOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "TensorFlowOpLayer": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "ClassMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "InstanceMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    **dict.fromkeys(
+        ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"),
+        "it is a TensorFlow operation, which Keras 3 has no layer for",
+    ),
     "ConvLSTM2D": "its activation hard_sigmoid is another function in Keras 3",
-    "LocallyConnected1D": "Keras 3 has no such layer",
-    "LocallyConnected2D": "Keras 3 has no such layer",
-    "ThresholdedReLU": "Keras 3 has no such layer",
+    **dict.fromkeys(
+        ("LocallyConnected1D", "LocallyConnected2D", "ThresholdedReLU"),
+        "Keras 3 has no such layer",
+    ),
 }
 # Keys that Keras 3's constructors don't take, with the values under which nothing is lost.
 _DROPPED: dict[str, dict[str, tuple[Any, ...]]] = {
-    "LSTM": {"time_major": (False, None)},
-    "GRU": {"time_major": (False, None)},
-    "SimpleRNN": {"time_major": (False, None)},
-    "RNN": {"time_major": (False, None)},
+    **{name: {"time_major": (False, None)} for name in ("LSTM", "GRU", "SimpleRNN", "RNN")},
     "BatchNormalization": {
         "renorm": (False, None),
         "fused": (True, False, None),
         "virtual_batch_size": (None,),
         "adjustment": (None,),
     },
-    "Conv2DTranspose": {"groups": (1,)},
-    "Conv1DTranspose": {"groups": (1,)},
-    "Conv3DTranspose": {"groups": (1,)},
+    **{f"Conv{rank}DTranspose": {"groups": (1,)} for rank in (1, 2, 3)},
     "InputLayer": {"ragged": (False, None)},
 }
 _FREELY_DROPPED = {
@@ -91,8 +86,9 @@ def _as_written() -> Iterator[None]:
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
         if isinstance(error, Untranslatable):
             raise
-        told = f"its configuration is not as any Keras writes it ({str(error)[:80]})"
-        raise Untranslatable(told) from None
+        raise Untranslatable(
+            f"its configuration is not as any Keras writes it ({str(error)[:80]})"
+        ) from None
 
 
 def mended(config: Any) -> Config | None:
@@ -117,10 +113,11 @@ def _operation_mended(data: Config) -> bool:
     default = _OPERATION_DEFAULTS.get(operation if isinstance(operation, str) else "")
     if default is None or data.get("class_name") != "TFOpLambda":
         return False
-    found = [one for one in objects(data.get("inbound_nodes")) if one.get(default[0]) == default[1]]
-    for arguments in found:
-        del arguments[default[0]]
-    return bool(found)
+    name, value = default
+    calls = [call for call in objects(data.get("inbound_nodes")) if call.get(name) == value]
+    for arguments in calls:
+        del arguments[name]
+    return bool(calls)
 
 
 _ON_GPU: dict[str, tuple[str, Config]] = {
@@ -139,16 +136,16 @@ def _everywhere(data: Config) -> bool:
 
 
 def _regularized(data: Config) -> bool:
-    found = {
+    regularizers = {
         key: value
         for key, value in data.items()
         if key.endswith("_regularizer")
         and isinstance(value, dict)
         and set(value) <= {"name", "l1", "l2"}
     }
-    for key, value in found.items():
+    for key, value in regularizers.items():
         data[key] = regularizer_of(key, value)
-    return bool(found)
+    return bool(regularizers)
 
 
 _OPERATION_DEFAULTS = {
@@ -164,8 +161,9 @@ def _in_words_of_keras_1(config: Any) -> bool:
 
 def _layers(config: Config) -> list[Config]:
     inner = config.get("config")
-    found = inner.get("layers") if isinstance(inner, dict) else inner
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    layers = inner.get("layers") if isinstance(inner, dict) else inner
+    layers = layers if isinstance(layers, list) else []
+    return [layer for layer in layers if isinstance(layer, dict)]
 
 
 def _model(model: Config, *, first: bool) -> Config:
@@ -175,16 +173,18 @@ def _model(model: Config, *, first: bool) -> Config:
     if model.get("class_name") == "Sequential":
         name = inner.get("name") if isinstance(inner, dict) else None
         label = name if isinstance(name, str) else "sequential"
-        made: Config = {"name": label, "layers": _with_input(layers)}
-        return {"class_name": "Sequential", "config": made}
+        return {
+            "class_name": "Sequential",
+            "config": {"name": label, "layers": _with_input(layers)},
+        }
     if not isinstance(inner, dict):
         raise Untranslatable(f"{model.get('class_name')} has no configuration")
-    kept = {key: value for key, value in inner.items() if key in ("name", "trainable")}
+    own = {key: value for key, value in inner.items() if key in ("name", "trainable")}
     sides = {key: inner.get(key) for key in ("input_layers", "output_layers")}
     _require_reached(layers, sides)
     _renumber(layers, sides)
     _rename(layers, sides)
-    return {"class_name": "Functional", "config": {**kept, "layers": layers, **sides}}
+    return {"class_name": "Functional", "config": {**own, "layers": layers, **sides}}
 
 
 def _require_reached(layers: list[Config], sides: Config) -> None:
@@ -195,13 +195,13 @@ def _require_reached(layers: list[Config], sides: Config) -> None:
         }
         for layer in layers
     }
-    waiting = [place[0] for place in _references(sides.get("output_layers"))]
+    stack = [place[0] for place in _references(sides.get("output_layers"))]
     reached: set[str] = set()
-    while waiting:
-        name = waiting.pop()
+    while stack:
+        name = stack.pop()
         if name not in reached:
             reached.add(name)
-            waiting += leading.get(name, ())
+            stack += leading.get(name, ())
     lost = [
         layer
         for layer in layers
@@ -241,38 +241,38 @@ def _rename(layers: list[Config], sides: Config) -> None:
         if _SCOPE.fullmatch(own):
             continue
         plain = re.sub(r"[^A-Za-z0-9_.>-]", "_", own)
-        made = plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
-        while made in names:
+        name = plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
+        while name in names:
             count += 1
-            made = f"{plain if plain[:1].isalnum() else f'layer{plain}'}_{count}"
-        names.add(made)
-        changed[own] = layer["config"]["name"] = made
+            name = f"{plain if plain[:1].isalnum() else f'layer{plain}'}_{count}"
+        names.add(name)
+        changed[own] = layer["config"]["name"] = name
         if "name" in layer:
-            layer["name"] = made
+            layer["name"] = name
     for place in places:
         place[0] = changed.get(place[0], place[0])
 
 
 def _references(data: Any) -> Iterator[list[Any]]:
     """Give each ``[layer, call, tensor, …]`` in *data*, to be changed in place."""
-    waiting = [data]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list):
-            plain = len(one) >= 3 and isinstance(one[0], str)
-            if plain and all(type(part) is int for part in one[1:3]):
-                yield one
-            waiting += [part for part in one if isinstance(part, (list, dict))]
+    stack = [data]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += item.values()
+        elif isinstance(item, list):
+            plain = len(item) >= 3 and isinstance(item[0], str)
+            if plain and all(type(part) is int for part in item[1:3]):
+                yield item
+            stack += [part for part in item if isinstance(part, (list, dict))]
 
 
 def _with_input(layers: list[Config]) -> list[Config]:
     """Let a Sequential begin with an input layer, and no other layer tell its input's shape."""
     shape = None
     for layer in layers:
-        told = layer["config"].pop("batch_input_shape", None)
-        shape = shape or told
+        own = layer["config"].pop("batch_input_shape", None)
+        shape = shape or own
     if layers and layers[0]["class_name"] not in ("InputLayer", "Sequential", "Functional"):
         if shape is None:
             return layers
@@ -286,18 +286,23 @@ def _with_input(layers: list[Config]) -> list[Config]:
     return layers
 
 
+def _inner_model(layer: Config, *, first: bool) -> Config:
+    """Translate a model that stands in another one as a layer."""
+    own = layer.get("name")
+    inner = _model(layer, first=first)
+    rest: Config = {k: v for k, v in layer.items() if k in ("name", "inbound_nodes")}
+    if isinstance(own, str):
+        inner["config"].setdefault("name", own)
+    return {**inner, **rest}
+
+
 def _layer(layer: Config, *, first: bool) -> Config:
     """Translate one layer of a model, which may be a model or wrap another layer."""
     name = layer.get("class_name")
     if not isinstance(name, str) or not isinstance(layer.get("config"), (dict, list)):
         raise Untranslatable("a layer without a class or a configuration")
     if _layers(layer) or name in ("Model", "Functional", "Sequential"):
-        own = layer.get("name")
-        inner = _model(layer, first=first)
-        rest: Config = {k: v for k, v in layer.items() if k in ("name", "inbound_nodes")}
-        if isinstance(own, str):
-            inner["config"].setdefault("name", own)
-        return {**inner, **rest}
+        return _inner_model(layer, first=first)
     config: Config = dict(layer["config"])
     if first:
         name, config = in_words_of_keras_2(name, config)

@@ -21,14 +21,14 @@ class Untranslatable(ValueError):
         return str(self.args[0])
 
 
-def certain(layer: str, key: str, value: object, known: Mapping[Any, object]) -> object:
-    """Return what *value* is called now, by *known*; raises Untranslatable if it is not there.
+def certain(layer: str, key: str, value: object, names: Mapping[Any, object]) -> object:
+    """Return what *value* is called now, by *names*; raises Untranslatable if it is not there.
 
     *layer* and *key* are for the message: which setting of which layer.
     """
     try:
-        if value in known:
-            return known[value]
+        if value in names:
+            return names[value]
     except TypeError:
         pass  # not a plain value, so that nothing is known of it
     raise Untranslatable(f"{layer} has {key}={str(value)[:60]!r}")
@@ -36,5 +36,5 @@ def certain(layer: str, key: str, value: object, known: Mapping[Any, object]) ->
 
 def only(layer: str, key: str, value: object, harmless: tuple[object, ...]) -> None:
     """Raise Untranslatable unless *value* is one of those under which *key* says nothing."""
-    if not any(value is one or value == one for one in harmless):
+    if not any(value is other or value == other for other in harmless):
         raise Untranslatable(f"{layer} has {key}={str(value)[:60]!r}")

@@ -26,13 +26,14 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 
     Raises ManifestError, with the place, for one that could not be read again.
     """
-    manifest_from_json(manifest.to_json())
+    text = manifest.to_text()
+    manifest_from_json(json.loads(text))
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     # 0666 less the umask, as any file that the user makes.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:
-            stream.write(manifest.to_text())
+            stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)

@@ -1,14 +1,30 @@
 """The sidecar: what was true when a model was saved, as frozen dataclasses.
 
-``capsule/manifest/schema.json`` describes the same file for others;
-``capsule/manifest/files.py`` reads and writes it.
+Each field is declared here, and nowhere else: its type, how it is read and what it holds.
+``parse.py`` reads a manifest from JSON, ``schema.py`` makes ``schema.json`` for others, and
+``files.py`` keeps it beside the model.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Literal
+
+from capsule.manifest import read
+from capsule.manifest.fields import (
+    JSON,
+    Array,
+    Choice,
+    Nullable,
+    Record,
+    Table,
+    Unparsed,
+    field,
+    optional_field,
+    record,
+)
+from capsule.manifest.graph import EmbeddedFunction, Node
 
 SCHEMA_VERSION = "1.0"
 
@@ -24,33 +40,45 @@ ENVIRONMENT_VARIABLES = (
     "NVIDIA_TF32_OVERRIDE",
 )
 
-JSON = Any  # a value of json.load
+Origin = Literal["recorded", "described", "inferred"]
+Format = Literal["keras-h5", "keras-zip", "keras-json", "saved-model", "weights-h5"]
+KerasModule = Literal["keras", "tf_keras", "tensorflow.keras"]
+ImageDataFormat = Literal["channels_last", "channels_first"]
+Certainty = Literal["read", "inferred", "assumed"]
 
 
-@dataclass(frozen=True)
+@record
 class ArtifactFacts:
-    """The model file: its name without folders, format, size in bytes, SHA-256 in hex."""
+    """The model file."""
 
-    name: str
-    format: str
-    size: int
-    sha256: str
+    name: str = field(read.file_name, "Its name, without folders.")
+    format: Format = field(Choice(Format), "What kind of model file it is.")
+    size: int = field(read.size, "Its size in bytes; of a SavedModel that of all files.")
+    sha256: str = field(read.sha256, "Its SHA-256; of a SavedModel that of all files.")
 
 
-@dataclass(frozen=True)
+@record
 class PythonFacts:
-    """A Python: implementation, full version, bytecode magic number, ABI tag.
+    """A Python, or the range of Pythons that may have written an inferred manifest's file."""
 
-    An inferred manifest may know no more than a range: ``version`` and ``magic`` are then
-    None, and ``versions`` lists the minor versions that may have written the file, at least
-    one, the lowest first. Where ``version`` is known, ``versions`` is empty.
-    """
-
-    implementation: str
-    version: str | None
-    magic: int | None
-    abi: str
-    versions: tuple[str, ...] = ()
+    implementation: str = field(read.name, "sys.implementation.name: cpython.")
+    version: str | None = field(
+        Nullable(read.version),
+        "Full version, as platform.python_version() gives it: 3.11.7."
+        " Null where an inferred manifest knows a range alone.",
+    )
+    magic: int | None = field(
+        Nullable(read.whole),
+        "importlib.util.MAGIC_NUMBER as an integer: which bytecode it runs."
+        " Null where an inferred manifest does not know it.",
+    )
+    abi: str = field(read.line_text, "ABI tag: cp311.")
+    versions: tuple[str, ...] = optional_field(
+        read.minor_versions,
+        "Where version is null, the minor versions that may have written the file,"
+        " the lowest first, at least one.",
+        default=(),
+    )
 
     @property
     def minor(self) -> str:
@@ -58,219 +86,225 @@ class PythonFacts:
         return ".".join((self.version or self.versions[-1]).split(".")[:2])
 
 
-@dataclass(frozen=True)
+@record
 class PlatformFacts:
-    """A machine, as far as it matters for what wheels fit: system, machine, C library."""
+    """A machine, as far as it matters for what wheels fit."""
 
-    system: str
-    machine: str
-    libc: tuple[str, ...] = ()
+    system: str = field(read.text, "platform.system(): Linux.")
+    machine: str = field(read.text, "platform.machine(): x86_64.")
+    libc: tuple[str, ...] = field(
+        read.texts, "The C library's name and version: glibc, 2.36.", default=()
+    )
 
 
-@dataclass(frozen=True)
+@record
 class KerasFacts:
-    """Which Keras wrote the artifact, over which backend, and their distributions.
+    """Which Keras wrote the artifact, and over which backend."""
 
-    ``backend`` is None where an inferred manifest does not know it.
-    """
+    module: str = field(Choice(KerasModule), "The module that it is imported as.")
+    version: str = field(read.version, "Its version.")
+    distribution: str | None = field(
+        Nullable(read.distribution), "The distribution that installs it, null if unknown."
+    )
+    backend: str | None = field(
+        Nullable(read.name),
+        "tensorflow, jax, torch, theano or cntk. Null where an inferred manifest does not know it.",
+    )
+    backend_version: str | None = field(
+        Nullable(read.version), "The backend's version, null if unknown."
+    )
+    backend_distribution: str | None = field(
+        Nullable(read.distribution),
+        "The distribution that installs the backend (tensorflow-cpu), null if unknown.",
+    )
 
-    module: str
-    version: str
-    distribution: str | None
-    backend: str | None
-    backend_version: str | None
-    backend_distribution: str | None
 
-
-@dataclass(frozen=True)
+@record
 class Settings:
     """What a keras.json or a line of code may have set, as it was in effect."""
 
-    floatx: str
-    epsilon: float
-    image_data_format: str
-    dtype_policy: str
+    floatx: str = field(read.name, "The default dtype of weights: float32.")
+    epsilon: float = field(read.number, "The small number that Keras adds: 1e-07.")
+    image_data_format: str = field(Choice(ImageDataFormat), "Where an image has its channels.")
+    dtype_policy: str = field(read.name, "The default policy for mixed precision.")
 
 
-@dataclass(frozen=True)
+@record
 class DistributionFacts:
     """One installed distribution, in the words of ``pip inspect``."""
 
-    name: str
-    version: str
-    requires: tuple[str, ...] = ()
-    direct_url: JSON = None
-    installer: str | None = None
+    name: str = field(read.distribution, "Its normalized name (PEP 503).")
+    version: str = field(read.version, "Its version (PEP 440).")
+    requires: tuple[str, ...] = field(
+        read.requirements, "Its requirements (PEP 508), as in its metadata.", default=()
+    )
+    direct_url: JSON = field(
+        Nullable(read.direct_url),
+        "Where it came from, if not from an index (PEP 610), without passwords and the"
+        " paths of a machine.",
+        default=None,
+    )
+    installer: str | None = field(
+        read.optional_text, "What installed it: pip, uv, conda.", default=None
+    )
 
 
-@dataclass(frozen=True)
-class Binding:
-    """An edge of the import graph: what a name of a function stood for.
-
-    ``how`` is global, closure, default, keyword-default, import or attribute; base or
-    body for what a class or a decorated function needs to be made, decorator for one
-    that only registers; part, argument, keyword or item for what an object is made of.
-    Either ``to`` names a node (with
-    ``attribute`` to take from a module), or ``value`` holds plain data, or ``missing``
-    says that nobody defined it. ``attributes`` are the chains used of it.
-    """
-
-    name: str
-    how: str
-    to: str | None = None
-    attribute: str | None = None
-    value: JSON = None
-    missing: bool = False
-    attributes: tuple[str, ...] = ()
-
-    @property
-    def taken(self) -> tuple[str, ...]:
-        """What is taken of the module it stands for: imported from it, or used of it."""
-        return (self.attribute,) if self.attribute else self.attributes
-
-
-@dataclass(frozen=True)
-class Code:
-    """The bytecode of a function: digest, magic number, and base64 where no source was."""
-
-    sha256: str
-    magic: int
-    base64: str | None = None
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node of the import graph: a definition of the user's, an object, or a module.
-
-    ``kind`` is lambda, function, class or module, or of an object call (the result of
-    calling a function), instance, list, tuple, set, frozenset or dict. ``decorated``
-    source makes the function with its decorators; ``lifted`` source was made from the
-    code, since there was none.
-    """
-
-    kind: str
-    module: str = ""
-    qualname: str = ""
-    namespace: str = ""
-    distribution: str | None = None
-    origin: str = ""
-    file: str | None = None
-    line: int | None = None
-    source: str | None = None
-    reason: str | None = None
-    futures: tuple[str, ...] = ()
-    package: bool = False
-    decorated: bool = False
-    lifted: bool = False
-    code: Code | None = None
-    names: tuple[Binding, ...] = ()
-
-
-@dataclass(frozen=True)
-class CarriedFunction:
-    """A function of the artifact: where in the model, how stored, and its node if known.
-
-    ``key`` is the digest of what Keras wrote for bytecode, None for a function stored
-    by name. ``damaged``: what it wrote is not what the function runs.
-    """
-
-    where: tuple[str, ...]
-    role: str
-    name: str
-    encoding: str
-    key: str | None
-    code_sha256: str | None
-    defaults: bool
-    closure: bool
-    module: str | None
-    node: str | None
-    damaged: bool = False
-
-
-@dataclass(frozen=True)
+@record
 class Tensor:
-    """An input or output: name, shape with None for open dimensions, dtype."""
+    """An input or output of the model."""
 
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
+    name: str = field(read.text, "Its name.")
+    shape: tuple[int | None, ...] = field(
+        read.open_shape, "Its shape, with null for open dimensions."
+    )
+    dtype: str = field(read.text, "Its dtype: float32.")
 
 
-@dataclass(frozen=True)
+@record
 class ModelFacts:
-    """The live model at save: its class, tensors, and what was not as it should be.
+    """The live model at save: its class, tensors, and what was not as it should be."""
 
-    ``custom`` are classes of the user's own as ``module:qualname``; ``losses`` and
-    ``metrics`` those given as text; ``arguments`` the Lambda layers whose arguments JSON
-    does not bring back; ``adapted`` the layers with a table that they learned;
-    ``operations`` what stands in the model's graph and is no layer. ``subclassed`` tells
-    that the file holds the model's class and not its layers; ``doubts`` are sentences of
-    what may go wrong.
-    """
+    class_name: str = field(read.text, "The model's class: Sequential.")
+    inputs: tuple[Tensor, ...] = field(
+        Array(Record(Tensor)), "Its inputs, in its order.", default=()
+    )
+    outputs: tuple[Tensor, ...] = field(
+        Array(Record(Tensor)), "Its outputs, in its order.", default=()
+    )
+    unbuilt: tuple[str, ...] = field(read.texts, "Layers that were never built.", default=())
+    stateful: tuple[str, ...] = field(
+        read.texts, "Layers with state that a call changes.", default=()
+    )
+    custom: tuple[str, ...] = field(
+        read.texts, "Classes of the user's own, as module:qualname.", default=()
+    )
+    losses: tuple[str, ...] = field(read.texts, "Losses that were set by name.", default=())
+    metrics: tuple[str, ...] = field(read.texts, "Metrics that were set by name.", default=())
+    arguments: tuple[str, ...] = field(
+        read.texts, "Lambda layers whose arguments JSON does not bring back.", default=()
+    )
+    adapted: tuple[str, ...] = field(
+        read.texts, "Layers with a table that they learned.", default=()
+    )
+    operations: tuple[str, ...] = field(
+        read.texts, "What stands in the model's graph and is no layer.", default=()
+    )
+    subclassed: bool = field(
+        read.flag, "The file holds the model's class and not its layers.", default=False
+    )
+    warnings: tuple[str, ...] = field(
+        read.texts, "Sentences that say what may go wrong.", default=()
+    )
 
-    class_name: str
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-    unbuilt: tuple[str, ...] = ()
-    stateful: tuple[str, ...] = ()
-    custom: tuple[str, ...] = ()
-    losses: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()
-    adapted: tuple[str, ...] = ()
-    operations: tuple[str, ...] = ()
-    subclassed: bool = False
-    doubts: tuple[str, ...] = ()
+
+@record
+class InputRecipe:
+    """An input that is made again from a seed, uniform between two bounds."""
+
+    shape: tuple[int, ...] = field(read.shape, "Its shape.")
+    dtype: str = field(read.dtype, "Its dtype.")
+    seed: int = field(read.whole, "The seed of the generator.")
+    low: float = field(read.number, "The lower bound, which may occur.")
+    high: float = field(read.number, "The upper bound, which does not occur.")
 
 
-@dataclass(frozen=True)
+@record
+class StoredArray:
+    """An array that is stored: whole, or as a digest and a sample where it is large."""
+
+    shape: tuple[int, ...] = field(read.shape, "Its shape.")
+    dtype: str = field(read.dtype, "Its dtype.")
+    base64: str = optional_field(read.text, "Its bytes, in C order.", default="")
+    sha256: str = optional_field(read.sha256, "The digest of its bytes.", default="")
+    sample: str = optional_field(read.text, "Its bytes at fixed positions.", default="")
+
+
+_STORED = Unparsed(Record(StoredArray), ("base64",), ("sample", "sha256"))
+
+
+@record
 class Probe:
-    """Recorded inputs and outputs, or why there are none (``skipped``)."""
+    """Inputs and outputs that were recorded at save, or why there are none."""
 
-    inputs: tuple[JSON, ...] = ()
-    given: tuple[JSON, ...] = ()
-    outputs: tuple[JSON, ...] = ()
-    skipped: str | None = None
-
-
-@dataclass(frozen=True)
-class KnownFact:
-    """How an inferred manifest knows a fact: ``read``, ``inferred`` or ``assumed``, and why."""
-
-    subject: str
-    value: str
-    how: str
-    why: str
+    inputs: tuple[JSON, ...] = field(
+        Array(Unparsed(Record(InputRecipe))), "Inputs to make from a seed.", default=()
+    )
+    examples: tuple[JSON, ...] = field(
+        Array(_STORED), "Inputs that the caller supplied, in place of those made.", default=()
+    )
+    outputs: tuple[JSON, ...] = field(
+        Array(_STORED), "What the model computed of them, in its order.", default=()
+    )
+    skipped: str | None = field(read.optional_text, "Why there is no probe.", default=None)
 
 
-@dataclass(frozen=True)
+@record
+class Evidence:
+    """How an inferred manifest knows a fact."""
+
+    subject: str = field(read.text, "What the fact is about: python, keras, a name.")
+    value: str = field(read.text, "The fact.")
+    how: Certainty = field(
+        Choice(Certainty),
+        "read: it stands in the file; inferred: it follows from what stands there; assumed:"
+        " it is what anybody would guess.",
+    )
+    why: str = field(read.text, "What it follows from.")
+
+
+@record
 class Manifest:
-    """A whole sidecar. ``origin`` is ``saved`` (live objects), ``file`` or ``inferred``.
+    """What was true when a Keras model was saved."""
 
-    ``file`` describes the environment at hand, ``inferred`` what the file tells of the one
-    that saved it; ``known`` says of an inferred fact how it is known. None stands for a fact
-    that is unknown; ``platform``, ``environment_variables`` and ``distributions`` are unknown
-    in an inferred manifest alone.
-    """
-
-    origin: str
-    created: str
-    created_by: str
-    artifact: ArtifactFacts
-    python: PythonFacts
-    platform: PlatformFacts | None
-    keras: KerasFacts | None
-    settings: Settings | None
-    environment_variables: dict[str, str] | None
-    distributions: tuple[DistributionFacts, ...] | None
-    functions: tuple[CarriedFunction, ...]
-    nodes: dict[str, Node]
-    model: ModelFacts | None
-    probe: Probe
-    problems: tuple[str, ...] = ()
-    known: tuple[KnownFact, ...] = ()
-    version: str = SCHEMA_VERSION
-    warnings: tuple[str, ...] = field(default=(), compare=False)
+    origin: Origin = field(
+        Choice(Origin),
+        "recorded: from live objects at save; described: of an existing file, with the"
+        " environment at hand; inferred: what the file itself tells of the one that saved it.",
+    )
+    created: str = field(read.date, "When the manifest was made.")
+    created_by: str = field(read.text, "The capsule that made it.")
+    artifact: ArtifactFacts = field(Record(ArtifactFacts), "The model file.")
+    python: PythonFacts = field(Record(PythonFacts), "The Python that saved the model.")
+    platform: PlatformFacts | None = field(
+        Nullable(Record(PlatformFacts)),
+        "The machine. Null where an inferred manifest does not know it.",
+    )
+    keras: KerasFacts | None = field(
+        Nullable(Record(KerasFacts)), "The Keras that saved the model, null if unknown."
+    )
+    settings: Settings | None = field(
+        Nullable(Record(Settings)), "Settings that change numbers, null if unknown."
+    )
+    environment_variables: dict[str, str] | None = field(
+        Nullable(Table(read.setting, ENVIRONMENT_VARIABLES)),
+        "Variables that change numbers, as they were set."
+        " Null where an inferred manifest does not know them.",
+    )
+    distributions: tuple[DistributionFacts, ...] | None = field(
+        Nullable(Array(Record(DistributionFacts))),
+        "Every distribution that was installed."
+        " Null where an inferred manifest does not know them.",
+    )
+    functions: tuple[EmbeddedFunction, ...] = field(
+        Array(Record(EmbeddedFunction)), "Every Python callable that the artifact holds."
+    )
+    nodes: dict[str, Node] = field(
+        Table(Record(Node)), "The import graph: definitions as module:qualname, modules by name."
+    )
+    model: ModelFacts | None = field(
+        Nullable(Record(ModelFacts)), "The live model, null if nobody saw it."
+    )
+    probe: Probe = field(Record(Probe), "What the model computed when it was saved.")
+    problems: tuple[str, ...] = field(
+        read.texts, "What could not be captured, in sentences.", default=()
+    )
+    evidence: tuple[Evidence, ...] = optional_field(
+        Array(Record(Evidence)), "How an inferred manifest knows its facts.", default=()
+    )
+    version: str = field(
+        read.schema_version, "The version of this schema.", key="capsule", default=SCHEMA_VERSION
+    )
+    warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def distribution(self, name: str) -> DistributionFacts | None:
         """Return the distribution of that canonical name, or None."""
@@ -278,78 +312,12 @@ class Manifest:
 
     def to_json(self) -> dict[str, JSON]:
         """Return the sidecar's JSON object, its keys those of the published schema."""
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        for name in ("version", "warnings"):
-            del data[name]
-        if not self.known:
-            del data["known"]
-        data = json.loads(json.dumps(data, default=_plain))
-        return {"capsule": self.version, **data}
+        data: dict[str, JSON] = MANIFEST.write(self)
+        return data
 
     def to_text(self) -> str:
         """Return the sidecar's text: sorted, indented, the same for the same facts."""
         return json.dumps(self.to_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-ALIKE_LIMIT = 20_000
-_DEFINES = ("kind", "source", "futures", "decorated", "distribution")
-
-
-def alike(nodes: dict[str, Node], one: str, other: str) -> bool:
-    """Tell whether two nodes define the same: source, values, and all that they reach."""
-    seen: set[tuple[str, str]] = set()
-    waiting = [(one, other)]
-    while waiting:
-        pair = waiting.pop()
-        if pair in seen or pair[0] == pair[1]:
-            continue
-        if len(seen) > ALIKE_LIMIT:
-            return False  # no one's functions, but a riddle
-        seen.add(pair)
-        a, b = nodes[pair[0]], nodes[pair[1]]
-        if any(getattr(a, field) != getattr(b, field) for field in _DEFINES):
-            return False
-        if len(a.names) != len(b.names):
-            return False
-        if a.kind == "module" or (a.source is None and a.code != b.code):
-            return False
-        for x, y in zip(a.names, b.names):
-            if not _same_edge(x, y):
-                return False
-            if x.to is not None and y.to is not None:
-                waiting.append((x.to, y.to))
-    return True
-
-
-def _same_edge(first: Binding, second: Binding) -> bool:
-    """Tell whether two names stand for the same, but for the nodes that they lead to."""
-    # As texts: 1, 1.0 and True are equal, and do not compute the same.
-    texts = [json.dumps(binding.value, sort_keys=True) for binding in (first, second)]
-    plain = [replace(binding, to=None, value=None) for binding in (first, second)]
-    leads = [binding.to is not None for binding in (first, second)]
-    return texts[0] == texts[1] and plain[0] == plain[1] and leads[0] == leads[1]
-
-
-def _plain(value: object) -> JSON:
-    """Turn a dataclass into an object without the keys that say nothing."""
-    if not hasattr(value, "__dataclass_fields__"):
-        raise TypeError(f"{type(value).__name__} is not data of a manifest")
-    data = asdict(value)  # type: ignore[call-overload]
-    if isinstance(value, (Node, Binding)):
-        data = _without_defaults(value, data)
-    return data
-
-
-def _without_defaults(value: Node | Binding, data: dict[str, JSON]) -> dict[str, JSON]:
-    kept = {}
-    for name, spec in value.__dataclass_fields__.items():
-        if name == "names":
-            kept[name] = [_without_defaults(b, asdict(b)) for b in getattr(value, name)]
-        elif data[name] != spec.default or (name == "value" and holds_value(value)):
-            kept[name] = data[name]
-    return kept
-
-
-def holds_value(binding: Node | Binding) -> bool:
-    """Tell whether a binding stands for plain data: None is a value as well."""
-    return isinstance(binding, Binding) and binding.to is None and not binding.missing
+MANIFEST = Record(Manifest)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from packaging.tags import platform_tags
 
-from capsule.consent.plan import Trust
+from capsule.consent.consent import Trust
 from capsule.description.describe import Description
 from capsule.errors import InputError, RebuildError
 from capsule.manifest.files import SUFFIX, sidecar_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,9 @@ from capsule.rebuild.sources import Sources
 
 READY = "capsule-ready.json"
 LOCK = "capsule-lock.txt"
+# Errors of the disk itself, and those that are the cache's only where its own files are meant.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NO_RIGHT = (errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def build(
     try:
         root.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise _unwritable(root, error) from None
+        raise _failure(root, error) from None
     key = environment_key(
         python, pins, backend=backend.name, build=allow_build, sources=backend.sources
     )
@@ -130,7 +134,7 @@ def build(
         except BaseException as error:  # Ctrl-C as well: nothing half-built is left over
             discard(folder)
             if isinstance(error, OSError):
-                raise _unwritable(root, error) from None
+                raise _failure(root, error) from None
             raise
     return Built(folder, python.version, backend.name, False, pins, made)
 
@@ -144,17 +148,26 @@ def locked(path: Path, progress: Progress) -> Iterator[None]:
             progress("waiting for another capsule that builds this environment")
             lock.acquire()
     except OSError as error:
-        raise _unwritable(path.parent, error) from None
+        raise _failure(path.parent, error) from None
     try:
         yield
     finally:
         lock.release()
 
 
-def _unwritable(folder: Path, error: OSError) -> RebuildError:
+def _failure(folder: Path, error: OSError) -> RebuildError:
+    """Return what to tell of *error*, which came up while *folder* of the cache was written."""
+    place = None if error.filename is None else Path(str(error.filename))
+    ours = place is None or folder in (place, *place.parents)
+    if error.errno in _NO_ROOM or (error.errno in _NO_RIGHT and ours):
+        return RebuildError(
+            f"the cache {folder} can't be written: {error.strerror}; make room or set"
+            " CAPSULE_CACHE",
+            code="cache",
+        )
+    reason = error.strerror or str(error)
     return RebuildError(
-        f"the cache {folder} can't be written: {error.strerror}; make room or set CAPSULE_CACHE",
-        code="cache",
+        f"the environment could not be built: {reason}" + (f" ({place})" if place else "")
     )
 
 

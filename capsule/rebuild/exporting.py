@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from capsule import __version__
-from capsule.errors import InputError
+from capsule.errors import InputError, escaped
 from capsule.manifest.files import SUFFIX
 from capsule.rebuild.backends import Uv
 from capsule.rebuild.locks import write_lock
@@ -44,8 +46,12 @@ def _minor(resolution: Resolution) -> str:
 
 
 def _requirements(resolution: Resolution) -> str:
-    head = f"# {resolution.path.name}: Python {resolution.python.version}; install with --no-deps\n"
-    return head + resolution.pins.as_text()
+    # The name stands on the third line: pip looks for an encoding in the first two.
+    return (
+        f"# The environment of a Keras model, for Python {resolution.python.version}.\n"
+        "# Install it with --no-deps. The model is:\n"
+        f"# {escaped(resolution.path.name)}\n{resolution.pins.as_text()}"
+    )
 
 
 def _pylock(resolution: Resolution) -> str:
@@ -58,7 +64,7 @@ def _pylock(resolution: Resolution) -> str:
 def _dockerfile(resolution: Resolution) -> str:
     name = resolution.path.name
     pins = " \\\n    ".join(shlex.quote(line) for line in resolution.pins.requirements)
-    both = json.dumps([name, name + SUFFIX, "/model/"])
+    both = json.dumps([_escape_for_copy(name), _escape_for_copy(name + SUFFIX), "/model/"])
     verify = json.dumps(
         [
             "/opt/capsule/bin/capsule",
@@ -68,7 +74,9 @@ def _dockerfile(resolution: Resolution) -> str:
             "/usr/local/bin/python",
         ]
     )
-    return f"""# {name}, in the environment it was saved in; built beside the model and its sidecar.
+    # The name does not come first: "# syntax=…" is no comment but a directive.
+    return f"""# The model {escaped(name)} in the environment that saved it;
+# build it beside the model and its sidecar.
 FROM python:{resolution.python.version}-slim
 RUN python -m pip install --no-cache-dir --no-deps \\
     {pins}
@@ -79,9 +87,15 @@ RUN {verify}
 """
 
 
+def _escape_for_copy(name: str) -> str:
+    """Return a file name as COPY takes it: a word with quotes and variables, then a pattern."""
+    pattern = re.sub(r"([\\*?\[])", r"\\\1", name)
+    return re.sub(r"([\\'\"$])", r"\\\1", pattern)
+
+
 def _conda(resolution: Resolution) -> str:
     # Quoted, as JSON is: a name from a file must not become another key.
-    name = json.dumps(resolution.path.stem)
+    name = json.dumps(escaped(resolution.path.stem), ensure_ascii=False)
     pins = "".join(f"      - {json.dumps(line)}\n" for line in resolution.pins.requirements)
     python = resolution.python.version
     return f"name: {name}\ndependencies:\n  - python={python}\n  - pip\n  - pip:\n{pins}"
@@ -95,7 +109,7 @@ def _cyclonedx(resolution: Resolution) -> str:
             "name": name,
             "version": version,
             "bom-ref": f"{name}@{version}",
-            "purl": f"pkg:pypi/{name}@{version}",
+            "purl": f"pkg:pypi/{name}@{quote(version, safe='')}",
         }
         for name, version in resolution.pins.versions.items()
     ]

@@ -145,7 +145,7 @@ class RemoteModel:
         if probe.skipped is not None:
             return None
         header = {"do": "probe", "inputs": list(probe.inputs), "outputs": list(probe.outputs)}
-        answer, _ = self._worker.ask(header, [given_array(kept) for kept in probe.given])
+        answer, _ = self._worker.ask(header, [given_array(kept) for kept in probe.examples])
         comparison: dict[str, Any] = answer["comparison"]
         return comparison
 

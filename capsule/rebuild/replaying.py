@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from capsule.artifact import Artifact
-from capsule.consent.plan import Consent, Plan, Trust
+from capsule.consent.consent import Consent, Trust
+from capsule.consent.plan import Plan
 from capsule.description.custom import CustomObjects
 from capsule.description.definitions import read_definitions
 from capsule.description.describe import Description, describe
@@ -242,7 +243,7 @@ def _needs_building(
         return installer.unbuilt(empty, pins)
 
 
-def replay(
+def replay(  # noqa: PLR0913 - a public verb
     path: str | os.PathLike[str],
     *,
     safe_mode: bool = True,

@@ -13,16 +13,17 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.configuration import configuration_as_written
 from capsule.description.describe import Description
-from capsule.description.infer import MAGIC
 from capsule.errors import ArtifactChangedError, InputError, RebuildError
 from capsule.guest import values
 from capsule.inspection import Inspection
 from capsule.keras_compat.releases import Release, release_of
 from capsule.keras_compat.untranslatable import Untranslatable
-from capsule.manifest import DistributionFacts, KnownFact, Manifest, PythonFacts
+from capsule.manifest import DistributionFacts, Evidence, Manifest, PythonFacts
 from capsule.rebuild.backends import Uv
 from capsule.rebuild.cache import cache_folder
 from capsule.rebuild.locks import lock_path, read_hashes, write_lock
@@ -109,12 +110,9 @@ def write_lock_of(resolution: Resolution, options: ReplayOptions) -> Path:
 def _as_recorded(description: Description, trust: Trust, options: ReplayOptions) -> Resolution:
     """Return what the sidecar says of the model, a Python for it, and its pins."""
     manifest = description.manifest
-    if description.changed:
-        raise ArtifactChangedError(
-            f"{description.path} has changed since its sidecar was written (SHA-256 differs):"
-            " restore it, or save the model again"
-        )
-    plan = make_plan(description, trust)
+    plan = make_plan(description, trust)  # a file that can't be read says so first
+    if description.change is not None:
+        raise ArtifactChangedError(f"{description.change}: restore it, or save the model again")
     python = python_for(manifest, options)
     pins = pins_of(
         manifest,
@@ -164,8 +162,8 @@ def _as_of_release(
     installed = tuple(
         DistributionFacts(name, version) for name, version in sorted(pins.versions.items())
     )
-    chosen = KnownFact("python", python.version, "assumed", "the best that was found here")
-    manifest = replace(manifest, distributions=installed, known=(*manifest.known, chosen))
+    chosen = Evidence("python", python.version, "assumed", "the best that was found here")
+    manifest = replace(manifest, distributions=installed, evidence=(*manifest.evidence, chosen))
     bindings = (binding for node in manifest.nodes.values() for binding in node.names)
     missing = {binding.name for binding in bindings if binding.missing}
     missing |= set(inspection.classes) - {function.name for function in manifest.functions}
@@ -206,7 +204,7 @@ def choose_python(
     trouble: RebuildError | None = None
     for way in dict.fromkeys(("never", download)):  # what is here comes before what is not
         for version in candidates:
-            facts = PythonFacts("cpython", f"{version}.0", MAGIC[version], "")
+            facts = PythonFacts("cpython", f"{version}.0", MAGIC_NUMBERS[version], "")
             try:
                 return find_python(facts, interpreter, download=way)
             except RebuildError as error:
@@ -226,7 +224,7 @@ def choose_python(
 
 def _candidates(inspection: Inspection, release: Release) -> list[str]:
     """Return the minor versions of Python that would do, the best first."""
-    order = list(MAGIC)
+    order = list(VERSIONS)
     runs = _between(order, *release.pythons)
     wrote = order
     if inspection.python.lowest is not None and inspection.python.highest is not None:

@@ -169,6 +169,8 @@ class Worker:
                     frame = wire.read_frame(self._answers, self._shared)
             except (OSError, ValueError, wire.WireError):
                 frame = None
+            except WorkerError:
+                raise  # nothing was sent: the worker knows of nothing
             except BaseException:
                 # Ctrl-C: its answer would be taken for the next one's.
                 self._broken = True
@@ -190,7 +192,8 @@ class Worker:
     def _send(self, header: Mapping[str, Any], arrays: Sequence[Any]) -> None:
         try:
             wire.write_frame(self._requests, header, arrays, self._shared)
-        except wire.WireError as error:  # raised before a byte is sent
+        # Raised before a byte is sent: of arrays, and of options that JSON can't hold.
+        except (wire.WireError, TypeError) as error:
             raise WorkerError(f"the model can't be given this: {error}") from None
 
     @contextlib.contextmanager

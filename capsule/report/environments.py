@@ -9,26 +9,26 @@ if TYPE_CHECKING:
     from capsule.rebuild.cache_listing import Kept
 
 
-def environment_lines(found: Sequence[Kept]) -> Iterator[str]:
+def environment_lines(environments: Sequence[Kept]) -> Iterator[str]:
     """Give a line for each environment, and one for all of them."""
-    if not found:
+    if not environments:
         yield "no environments: capsule replay builds them"
         return
-    for one in found:
-        told = f"Python {one.python}, {one.framework}" if one.ready else "not built to its end"
-        used = one.used.strftime("%Y-%m-%d %H:%M")
-        yield f"{one.key[:12]}  {size_text(one.size):>9}  {used}  {told}"
-    yield f"{len(found)} in all, {size_text(sum(one.size for one in found))}"
+    for e in environments:
+        what = f"Python {e.python}, {e.framework}" if e.ready else "not built to its end"
+        used = e.used.strftime("%Y-%m-%d %H:%M")
+        yield f"{e.key[:12]}  {size_text(e.size):>9}  {used}  {what}"
+    yield f"{len(environments)} in all, {size_text(sum(e.size for e in environments))}"
 
 
-def environment_detail(one: Kept) -> Iterator[str]:
-    """Give all that is known of one environment."""
-    yield f"{one.key}   {one.folder}"
-    yield f"  python        {one.python}, installed by {one.backend}"
-    yield f"  size          {size_text(one.size)}"
-    yield f"  last used     {one.used.strftime('%Y-%m-%d %H:%M')} UTC"
-    yield f"  {len(one.pins)} distributions"
-    for pin in one.pins:
+def environment_detail(environment: Kept) -> Iterator[str]:
+    """Give all that is known of an environment."""
+    yield f"{environment.key}   {environment.folder}"
+    yield f"  python        {environment.python}, installed by {environment.backend}"
+    yield f"  size          {size_text(environment.size)}"
+    yield f"  last used     {environment.used.strftime('%Y-%m-%d %H:%M')} UTC"
+    yield f"  {len(environment.pins)} distributions"
+    for pin in environment.pins:
         yield f"    {pin}"
 
 

@@ -142,9 +142,9 @@ def _function(function: FunctionRead, labels: list[str], shown: Shown) -> Iterat
 
 def _uses(function: FunctionRead) -> str:
     missing = set(function.missing)
-    known = {name: chains for name, chains in function.uses.items() if name not in missing}
-    apis = [f"{name}.{chain}" for name, chains in known.items() for chain in chains]
-    apis += [name for name, chains in known.items() if not chains]
+    uses = {name: chains for name, chains in function.uses.items() if name not in missing}
+    apis = [f"{name}.{chain}" for name, chains in uses.items() for chain in chains]
+    apis += [name for name, chains in uses.items() if not chains]
     apis += [f"import {module}" for module in function.imports]
     return _cut(", ".join(apis), _LINE) or "nothing"
 

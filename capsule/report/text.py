@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from capsule.errors import ConsentError, escaped
+from capsule.consent.consent import ConsentError
+from capsule.errors import escaped
 
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved
@@ -40,20 +41,20 @@ def _here(verdict: Verdict) -> str:
     environment, keras = verdict.environment, verdict.manifest.keras
     parts = [f"Python {environment.python.version}"]
     installed = environment.distributions
-    found = keras_provider(installed, keras.module if keras else "keras")
-    parts.append(f"Keras {found[1]}" if found else "no Keras")
+    provider = keras_provider(installed, keras.module if keras else "keras")
+    parts.append(f"Keras {provider.version}" if provider else "no Keras")
     backend = backend_provider(installed, (keras and keras.backend) or "tensorflow")
     if backend:
-        parts.append(f"{backend[0]} {backend[1]}")
+        parts.append(str(backend))
     return ", ".join(parts)
 
 
 def _origin(manifest: Manifest) -> str:
     """Return what saved the model, as far as the manifest knows it, in one line."""
     if manifest.origin != "inferred":
-        verb = "saved with" if manifest.origin == "saved" else "described with"
+        verb = "saved with" if manifest.origin == "recorded" else "described with"
         return f"{verb} {saved_with(manifest)}"
-    facts = {fact.subject: fact for fact in manifest.known}
+    facts = {fact.subject: fact for fact in manifest.evidence}
     keras = f"Keras {facts['keras'].value}" if "keras" in facts else "an unknown Keras"
     python = f", Python {facts['python'].value}" if "python" in facts else ""
     return f"has no sidecar; the file tells of {keras}{python}"
@@ -61,7 +62,7 @@ def _origin(manifest: Manifest) -> str:
 
 def assumption_lines(manifest: Manifest) -> Iterator[str]:
     """Give what an inferred manifest infers or assumes, and why."""
-    for fact in manifest.known:
+    for fact in manifest.evidence:
         if fact.how != "read" and "\n" not in fact.value:
             yield f"  {fact.how:<14} {fact.subject}: {fact.value} ({fact.why})"
 
@@ -114,10 +115,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
 
 
 def _brief(finding: Finding) -> str:
-    reach = finding.reach[1:]
-    if len(reach) > 1:
-        return f"{finding.message}, used by {' → '.join(reach)}"
-    return finding.message
+    return f"{finding.message}, used by {finding.way}" if finding.way else finding.message
 
 
 def _restored(manifest: Manifest) -> str:
@@ -125,7 +123,7 @@ def _restored(manifest: Manifest) -> str:
     for function in manifest.functions:
         node = manifest.nodes.get(function.node or "")
         layer = "/".join(function.where) or function.name
-        if node is not None and node.lifted:
+        if node is not None and node.decompiled:
             reasons.append(f"{layer} restored from decompiled source")
         elif node is not None and node.source is not None:
             reasons.append(f"{layer} restored from its source ({node.file}:{node.line})")

@@ -13,7 +13,7 @@ from capsule.environment import Environment
 from capsule.environment.frameworks import InstalledKeras, installed_kerases
 from capsule.keras_compat.facts import keras_generation
 from capsule.keras_compat.untranslatable import Untranslatable
-from capsule.manifest import CarriedFunction, Manifest, Node
+from capsule.manifest import EmbeddedFunction, Manifest, Node
 from capsule.verdict.finding import Finding, Reach
 from capsule.verdict.reach import Reaches, layer_of, required, short
 
@@ -42,7 +42,7 @@ class Subject:
         return self.manifest.artifact.format == "saved-model"
 
     @cached_property
-    def functions(self) -> tuple[tuple[CarriedFunction, Node | None], ...]:
+    def functions(self) -> tuple[tuple[EmbeddedFunction, Node | None], ...]:
         """The embedded functions, each with its node if its definition is known."""
         nodes = self.manifest.nodes
         return tuple((f, nodes[f.node] if f.node else None) for f in self.manifest.functions)

@@ -35,11 +35,15 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in one line: what is wrong, how it is reached, what to do."""
-        parts = [self.message]
-        if len(self.reach) > 2:
-            parts.append(f"(used by {' → '.join(self.reach[1:])})")
-        text = " ".join(parts)
+        text = f"{self.message} (used by {self.way})" if self.way else self.message
         return f"{text}; {self.remedy}" if self.remedy else text
+
+    @property
+    def way(self) -> str:
+        """How the model comes to need the subject; empty where the message says so."""
+        steps = self.reach[1:]
+        said = all(step in self.message for step in steps)
+        return "" if said or len(steps) < 2 else " → ".join(steps)
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as JSON data."""

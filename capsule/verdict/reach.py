@@ -10,7 +10,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from capsule.manifest import CarriedFunction, Manifest, PlatformFacts
+from capsule.manifest import EmbeddedFunction, Manifest, PlatformFacts
 from capsule.verdict.finding import Reach
 
 
@@ -80,12 +80,12 @@ def short(node: str) -> str:
     return "the lambda" if name == "<lambda>" else name
 
 
-def layer_of(function: CarriedFunction) -> str:
+def layer_of(function: EmbeddedFunction) -> str:
     """Return where an embedded function sits, in a word."""
     return reach_of(function)[1]
 
 
-def reach_of(function: CarriedFunction) -> Reach:
+def reach_of(function: EmbeddedFunction) -> Reach:
     """Return the way from the model to an embedded function: its layer, and a role but its own."""
     parts = ["/".join(function.where)] if function.where else []
     if function.role not in ("function", "class"):

@@ -130,7 +130,7 @@ def test_a_function_stored_by_name_is_asked_for_and_then_used(
 ) -> None:
     path = written(keras3) / "distance.keras"
     told = loaded(keras3, path)
-    assert "is distance, of which the file holds only the name" in told
+    assert "is distance, and the file stores only its name" in told
     assert 'custom_objects={"distance": …}' in told
     assert "(5, 1)" in loaded(keras3, path, stand_in="distance")
 
@@ -234,7 +234,7 @@ def test_what_was_inferred_is_written_only_when_asked_and_promises_nothing(
     data = json.loads(side.read_text())
     side.unlink()
     assert data["origin"] == "inferred"
-    known = {one["subject"]: one["how"] for one in data["known"]}
+    known = {one["subject"]: one["how"] for one in data["evidence"]}
     assert known["keras"] == "read"
     assert known["python"] == "inferred"
     assert known["environment"] == "assumed"

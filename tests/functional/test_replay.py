@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 
 import capsule
-from capsule.errors import ConsentError, VerdictError, WorkerError
+from capsule.consent.consent import ConsentError
+from capsule.errors import WorkerError
 from capsule.rebuild import RemoteModel
+from capsule.verdict.judge import VerdictError
 from tests.conftest import Installed
 
 Samples = Callable[[Installed], Path]
@@ -260,7 +262,7 @@ def test_a_probe_that_no_longer_agrees_is_status_1(
         str(path),
         "--unsafe",
         "--check",
-        "--manifest",
+        "--sidecar",
         str(tmp_path / "other.json"),
         CAPSULE_CACHE=cache,
     )

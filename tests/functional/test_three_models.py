@@ -146,7 +146,7 @@ def test_a_lambda_made_by_eval_has_no_source_and_is_read_from_its_code(
 ) -> None:
     text = (samples(keras) / "made_by_eval.keras.capsule.json").read_text()
     node = json.loads(text)["nodes"]["__main__:<lambda>"]
-    assert node["lifted"]
+    assert node["decompiled"]
     assert node["source"] == "lambda x: x + 5"
     assert "no source text exists" in node["reason"]
     assert node["code"]["base64"]

@@ -126,7 +126,7 @@ np.savez("kept.npz", a=x[0], b=x[1], **dict(zip("yz", model.predict(x, verbose=0
     }
     check = """
 import json, numpy as np, capsule
-from capsule.errors import ConsentError
+from capsule.consent.consent import ConsentError
 try:
     capsule.load("served")
 except ConsentError as error:

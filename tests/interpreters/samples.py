@@ -230,7 +230,7 @@ SOURCES: list[tuple[str, list[str]]] = [
     *CLOSED,
 ]
 
-# What once was lifted to something else, or not at all.
+# What once was decompiled to something else, or not at all.
 SOURCES += [
     (
         "def f(x):\n    if c:\n        while True:\n            x = g(x)\n            if x:\n"

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.environment.interpreters import of_interpreter
@@ -69,7 +71,9 @@ def restore(python: Path, guest: str) -> Any:
     assert process.stdout is not None
 
     def ask(functions: list[Callable[..., Any]], *arguments: Any) -> Any:
-        graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
+        graph = ImportGraph(
+            make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions())
+        )
         names = [graph.add(function) for function in functions]
         nodes = {name: asdict(node) for name, node in graph.nodes.items()}
         print(

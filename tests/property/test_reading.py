@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from capsule.artifact import identify
 from capsule.bytecode import adapt
 from capsule.bytecode.equivalence import difference
-from capsule.bytecode.python_versions import who_wrote
+from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError, read_code
 from capsule.errors import ArtifactError
 from capsule.inspection.functions import read_here
@@ -57,11 +57,11 @@ def test_code_of_which_some_bytes_changed_is_read_or_refused(places: list[tuple[
     for place, byte in places:
         made[place] = byte
     try:
-        found = who_wrote(bytes(made))
+        found = detect_python_versions(bytes(made))
     except MarshalError:
         return
     assert found.pythons
-    assert (found.lifted.text is None) == (found.lifted.stopped is not None)
+    assert (found.decompilation.source is None) == (found.decompilation.reason is not None)
 
 
 @given(st.text(max_size=60), st.integers(0, 4000), st.integers(0, 60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_a_configuration_of_an_odd_shape_is_a_reason_and_no_crash(
         except Untranslatable as error:
             assert error.reason
     try:
-        verify(path)
+        verify(path, python=sys.executable)
     except CapsuleError as error:
         assert "\n" not in error.message
 
@@ -98,12 +99,12 @@ def test_a_configuration_of_an_odd_shape_is_a_reason_and_no_crash(
 def test_a_closure_that_is_none_is_no_function(tmp_path: Path) -> None:
     layer = keras_2_lambda(lambda x: x)
     layer["config"]["function"][2] = 5
-    verify(architecture(tmp_path / "m.json", model_of(layer)))
+    verify(architecture(tmp_path / "m.json", model_of(layer)), python=sys.executable)
 
 
 def test_a_name_too_long_for_a_sidecar_is_no_trouble(tmp_path: Path) -> None:
     path = architecture(tmp_path / f"{'a' * 240}.json", model_of())
-    assert verify(path).manifest.origin == "inferred"
+    assert verify(path, python=sys.executable).manifest.origin == "inferred"
 
 
 def test_a_thousand_layers_of_odd_names_are_translated_in_no_time(tmp_path: Path) -> None:

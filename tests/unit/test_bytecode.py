@@ -1,11 +1,14 @@
-"""Which names a function uses."""
+"""Which names a function uses; chains of assignments; imports in one direction."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
-from capsule.bytecode import adapt, names_used
+from capsule.bytecode import adapt, decompile, decompile_code, names_used
 
 
 def used(function: Callable[..., Any]) -> Any:
@@ -47,3 +50,24 @@ def test_imports_in_the_body_are_found() -> None:
     assert imports["math"].attributes == {"pi"}
     assert imports["os.path"].level == 0
     assert set(imports["collections"].names) == {"OrderedDict", "deque"}
+
+
+def test_every_target_of_a_chain_is_read_back() -> None:
+    def body(x: Any) -> Any:
+        a = (b, c) = d = x
+        return a, b, c, d
+
+    assert "a = b, c = d = x" in str(decompile_code(adapt(body.__code__)).source)
+
+
+def test_modules_of_the_decompiler_import_in_one_direction() -> None:
+    room = "capsule.bytecode.decompile"
+    imports: dict[str, set[str]] = {}
+    for path in Path(decompile.__file__).parent.glob("*.py"):
+        own = imports.setdefault(path.stem, set())
+        for node in ast.walk(ast.parse(path.read_text())):  # those inside functions as well
+            if isinstance(node, ast.ImportFrom) and node.module == room:
+                own.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(room):
+                own.add((node.module or "").removeprefix(f"{room}."))
+    TopologicalSorter(imports).prepare()  # raises CycleError for a circle

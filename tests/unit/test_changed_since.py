@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from capsule.consent.plan import Trust
 from capsule.guest.loader_patches import Tables
 from capsule.guest.restore import RestoreError, Restorer
 from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, is_opaque
@@ -119,10 +118,10 @@ def test_a_module_finds_no_module_that_only_another_function_brought() -> None:
 
 def test_trust_lifts_none_of_keras_own_guards() -> None:
     trusted = digest(plan_of(artifact(), manifest()))
-    plan = plan_of(artifact(), manifest(), Trust.of(True, [trusted]))
-    assert plan.consent.given
+    plan = plan_of(artifact(), manifest(), trust=[trusted])
+    assert plan.consent.allowed
     assert plan.to_json()["safe_mode"] is True
-    assert plan_of(artifact(), manifest(), Trust(safe_mode=False)).to_json()["safe_mode"] is False
+    assert plan_of(artifact(), manifest(), safe_mode=False).to_json()["safe_mode"] is False
 
 
 def test_two_layers_of_one_name_are_told_apart_by_their_functions_names() -> None:

@@ -1,6 +1,7 @@
 """Source text becomes the code that it was, with nothing of where it stood."""
 
 from __future__ import annotations
+import __future__
 
 import sys
 import types
@@ -155,7 +156,7 @@ class C(wrong.Base, Other, metaclass=type):
     with pytest.raises(NameError):
         defined(source, dict(scope), dropped=[2])
     made = defined(
-        "class C(Plain, wrong): pass", {**scope, "__base1__": dict, "Plain": Plain}, bases=[1, 7]
+        "class C(Plain, wrong): pass", {**scope, "__base1__": dict, "Plain": Plain}, bases=[1, 2, 7]
     )
     assert made.__bases__ == (Plain, dict)
 
@@ -197,6 +198,7 @@ def test_a_definition_finds_itself_where_it_stood() -> None:
     scope: dict[str, Any] = {"__name__": "m"}
     made = defined(source, scope)
     assert "f" not in scope
+    assert made.__code__.co_freevars == ()
     scope["f"] = made
     assert made(4) == 24
     inner = shell(source, {"__name__": "m", "f": None}, ["f"])
@@ -267,6 +269,7 @@ def test_code_that_stands_elsewhere_is_the_same(source: str) -> None:
         SAME.replace(", **e", ""),
         SAME.replace("'text'", "'test'"),
         SAME.replace("'text'", "b'text'"),
+        SAME.replace("'text'", "5"),
         SAME.replace(", 3)", ", 3.0)"),
         SAME.replace(", 3)", ", True)"),
         SAME.replace(", 3)", ", -3)"),
@@ -280,13 +283,25 @@ def test_code_that_stands_elsewhere_is_the_same(source: str) -> None:
 )
 def test_code_that_runs_otherwise_is_not_the_same(source: str) -> None:
     assert not same_code(code_in(source), code_in(SAME))
-    assert not same_code(code_in(SAME), source)
+    assert not same_code(code_in(SAME), code_in(source))
     assert not same_code(None, code_in(SAME))
 
 
 def test_names_of_other_things_are_not_the_same() -> None:
     assert not same_code(code_in("def f(): return len(x)"), code_in("def f(): return sum(x)"))
     assert not same_code(code_in("def f(): return x.a"), code_in("def f(): return x.b"))
-    assert not same_code(
-        code_in("def f(): return 'a.<locals>.b'"), code_in("def f(): return 'b.b'")
-    )
+    place, same_name = "def f(): return 'a.<locals>.b'", "def f(): return 'c.<locals>.b'"
+    assert same_code(code_in(place), code_in(same_name))  # where it stood, and no more
+    for other in (
+        "def f(): return 'a.<locals>.c'",
+        "def f(): return 'a.b'",
+        "def f(): return 'b.b'",
+    ):
+        assert not same_code(code_in(place), code_in(other))
+
+
+def test_features_of_the_future_are_part_of_the_code() -> None:
+    flag = __future__.annotations.compiler_flag
+    module = compile("def f(x): return x", "<m>", "exec", flag, True)
+    code = next(each for each in module.co_consts if isinstance(each, types.CodeType))
+    assert not same_code(code, code_in("def f(x): return x"))

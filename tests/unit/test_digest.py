@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from capsule.guest.digest import canonical, carried_key, code_bytes
 from capsule.guest.digest import digest as digest_over
 from capsule.guest.values import encode
-from capsule.manifest import Binding, Code, Node
-from capsule.manifest.parse import HOWS
+from capsule.manifest import Binding, BindingKind, Code, Node
 from tests.bare import encoded
+from tests.making import plan_of
 from tests.plans import (
     CODE,
     HELPER,
@@ -27,7 +27,6 @@ from tests.plans import (
     edge,
     function,
     layer,
-    make_plan,
     manifest,
     module,
     node,
@@ -57,7 +56,7 @@ NODE_INERT = {
     "file": "elsewhere.py",
     "line": 99,
     "reason": "nothing to say",
-    "lifted": True,
+    "decompiled": True,
     "code": BYTECODE,
 }
 
@@ -124,7 +123,7 @@ def test_all_that_a_name_stands_for_is_covered(field: str) -> None:
     assert digest_of(reaching(node(names=[missing]))) != digest_of(reaching(node(names=[])))
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", get_args(BindingKind))
 def test_what_is_reached_is_covered_however_it_is_reached(how: str) -> None:
     other = node("def helper(x): return -x")
     assert digest_of(reaching(node(), how)) != digest_of(reaching(other, how))
@@ -196,21 +195,19 @@ STORED = entries()
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(STORED, 2)))
 def test_how_the_file_stores_a_function_is_covered(first: str, second: str) -> None:
-    plans = [
-        make_plan(artifact(STORED[n][0]), manifest(None, STORED[n][1])) for n in (first, second)
-    ]
+    plans = [plan_of(artifact(STORED[n][0]), manifest(None, STORED[n][1])) for n in (first, second)]
     assert [plan.functions[0]["node"] for plan in plans] == [ROOT, ROOT]
     assert digest(plans[0]) != digest(plans[1])
 
 
 def test_where_in_the_model_a_function_sits_is_not_covered() -> None:
     file = artifact(layer("second", function=stored()))
-    moved = make_plan(file, manifest(None, function(where=["second"])))
+    moved = plan_of(file, manifest(None, function(where=["second"])))
     assert digest(moved) == digest_of(chain())
 
 
 def test_a_function_without_a_definition_has_a_digest_of_its_own() -> None:
-    undefined = digest(make_plan(artifact(), manifest(None, function(key="sha256:other"))))
+    undefined = digest(plan_of(artifact(), manifest(None, function(key="sha256:other"))))
     assert undefined != digest_of(chain())
 
 
@@ -222,14 +219,14 @@ def test_which_definition_a_function_has_is_covered() -> None:
 @pytest.mark.xfail(strict=True, reason="the arguments of a Lambda are no part of its digest yet")
 def test_the_arguments_of_a_layer_are_covered() -> None:
     layers = [layer(function=stored(), arguments={"command": text}) for text in ("ls", "rm")]
-    first, second = [digest(make_plan(artifact(each), manifest())) for each in layers]
+    first, second = [digest(plan_of(artifact(each), manifest())) for each in layers]
     assert first != second
 
 
 def test_a_graph_is_covered_by_the_digest_of_its_folder() -> None:
     graph = artifact(form="saved-model")
     changed = dataclasses.replace(graph, sha256="b" * 64)
-    digests = [digest(make_plan(each, manifest())) for each in (graph, graph, changed)]
+    digests = [digest(plan_of(each, manifest())) for each in (graph, graph, changed)]
     assert digests[0] == digests[1] != digests[2]
 
 

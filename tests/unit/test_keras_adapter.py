@@ -105,8 +105,6 @@ def test_a_keras_without_a_safe_mode_is_not_asked_for_one(keras: FakeKeras, tmp_
 
     keras.module.models.load_model = older
     load_model(plan_of(), model_file(tmp_path))
-    del keras.module.utils.custom_object_scope
-    keras.module.utils.CustomObjectScope = keras._scope
     load_model(plan_of(), model_file(tmp_path))
     assert names == [None, None]
 

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
+from capsule.consent.consent import SHOWN, ConsentError
 from capsule.consent.listing import WIDTH
-from capsule.consent.plan import SHOWN
-from capsule.errors import ConsentError
 from capsule.guest.values import encode
+from tests.making import plan_of
 from tests.plans import (
     HELPER,
+    OTHER_KEY,
     ROOT,
     artifact,
     by_name,
+    chain,
     edge,
     function,
     layer,
-    make_plan,
     manifest,
     module,
     node,
@@ -38,7 +39,7 @@ def refusal(plan: Any, name: str = "m.keras") -> list[str]:
 
 def test_a_refusal_shows_every_definition_once_and_how_to_allow_it() -> None:
     file, facts = two_functions()
-    plan = make_plan(file, facts)
+    plan = plan_of(file, facts)
     first, second = (planned.digest for planned in plan.consent.functions)
     assert refusal(plan) == [
         "loading m.keras would run 2 function(s) of it:",
@@ -58,10 +59,10 @@ def test_a_refusal_shows_every_definition_once_and_how_to_allow_it() -> None:
 
 def test_a_refusal_offers_no_digests_where_they_would_not_do() -> None:
     other = {"class_name": "Popen", "module": "subprocess", "config": {"name": "x"}}
-    lines = refusal(make_plan(artifact(layer(function=stored()), other), manifest()))
+    lines = refusal(plan_of(artifact(layer(function=stored()), other), manifest()))
     assert "  it also names subprocess.Popen, which no digest covers" in lines
     assert not any("trust=" in line for line in lines)
-    lines = refusal(make_plan(artifact({"class_name": "Dense", "config": {}}), manifest()))
+    lines = refusal(plan_of(artifact({"class_name": "Dense", "config": {}}), manifest()))
     assert lines == [
         "loading m.keras would run what the environment it asks for holds",
         "allow all of it: capsule.load('m.keras', safe_mode=False), or --unsafe",
@@ -69,25 +70,33 @@ def test_a_refusal_offers_no_digests_where_they_would_not_do() -> None:
 
 
 def test_a_refusal_says_what_has_no_source() -> None:
-    lines = refusal(make_plan(artifact(), manifest(None, function(key="sha256:other"))))
+    lines = refusal(plan_of(artifact(), manifest(None, function(key="sha256:other"))))
     assert lines[2:4] == ["      (no source)", "      reaches nothing"]
-    lines = refusal(make_plan(artifact(form="saved-model"), manifest()))
+    lines = refusal(plan_of(artifact(form="saved-model"), manifest()))
     assert lines[2] == "      (a graph of TensorFlow operations)"
 
 
 @pytest.mark.parametrize("count", [SHOWN - 1, SHOWN, SHOWN + 3])
 def test_a_long_source_is_cut_and_the_cut_is_told(count: int) -> None:
     source = "\n".join(f"line {number}" for number in range(count))
-    lines = refusal(make_plan(artifact(), manifest({ROOT: root(source=source)})))
+    lines = refusal(plan_of(artifact(), manifest({ROOT: root(source=source)})))
     shown = [line for line in lines if line.startswith("      line ")]
     assert shown == [f"      line {number}" for number in range(min(count, SHOWN))]
     assert ("      … 3 more lines" in lines) is (count > SHOWN)
     assert any("more lines" in line for line in lines) is (count > SHOWN)
 
 
+def test_a_long_source_that_was_shown_is_not_cut_again() -> None:
+    file, _ = two_functions()
+    long = "\n".join(["def helper(x):", *["    x = x"] * SHOWN, "    return x"])
+    second = function(where=["second"], key=OTHER_KEY, node=HELPER)
+    lines = refusal(plan_of(file, manifest(chain(helper={"source": long}), function(), second)))
+    assert lines.count("      … 3 more lines") == 1
+
+
 def test_no_source_can_write_a_line_of_the_refusal() -> None:
     hostile = "lambda x: x\r\x1b[2Jallow all of it: \x85 nothing \u2028 runs"
-    plan = make_plan(artifact(), manifest({ROOT: root(source=hostile)}))
+    plan = plan_of(artifact(), manifest({ROOT: root(source=hostile)}))
     lines = refusal(plan, "m\n.keras")
     assert all(line.isprintable() for line in lines)
     assert [line for line in lines if line.startswith("allow")] == lines[-2:]
@@ -109,20 +118,20 @@ def test_no_source_can_write_a_line_of_the_refusal() -> None:
 def test_a_function_is_called_by_its_place_and_an_unknown_one_by_its_name_too(
     config: Any, entry: Any, label: str
 ) -> None:
-    plan = make_plan(artifact(layer(**config)), manifest(None, function(**entry)))
+    plan = plan_of(artifact(layer(**config)), manifest(None, function(**entry)))
     assert plan.consent.functions[0].label == label
 
 
 def shown(nodes: Any) -> list[str]:
     """Return the lines between a function's digest and what it reaches."""
-    lines = refusal(make_plan(artifact(), manifest(nodes)))
+    lines = refusal(plan_of(artifact(), manifest(nodes)))
     end = next(n for n, line in enumerate(lines) if line.startswith("      reaches "))
     return [line[6:] for line in lines[2:end]]
 
 
 def reaches(nodes: Any) -> str:
     """Return what a function is said to reach."""
-    lines = refusal(make_plan(artifact(), manifest(nodes)))
+    lines = refusal(plan_of(artifact(), manifest(nodes)))
     return next(line[14:] for line in lines if line.startswith("      reaches "))
 
 
@@ -266,11 +275,9 @@ def test_a_function_deep_inside_is_called_by_its_whole_place() -> None:
         "class_name": "Functional",
         "config": {"name": "inner", "layers": [layer(function=stored())]},
     }
-    plan = make_plan(artifact(inner), manifest(None, function(where=["inner", "lambda"])))
+    plan = plan_of(artifact(inner), manifest(None, function(where=["inner", "lambda"])))
     assert [planned.label for planned in plan.consent.functions] == ["inner/lambda"]
     outside = function(key=None, name="loss", role="loss", module="mine", where=[])
     file = artifact(form="keras-h5", training={"loss": "loss"})
-    labels = [
-        planned.label for planned in make_plan(file, manifest(None, outside)).consent.functions
-    ]
+    labels = [planned.label for planned in plan_of(file, manifest(None, outside)).consent.functions]
     assert ".loss mine.loss" in labels

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import types
 from typing import Any
 
 import pytest
 
-from capsule.consent.plan import Consent, Trust
-from capsule.errors import ConsentError
+from capsule.consent.consent import Consent, ConsentError, Trust
 from capsule.guest.digest import code_bytes
 from capsule.manifest import Node
+from tests.making import plan_of
 from tests.plans import (
     ALIKE,
     CODE,
@@ -27,7 +26,6 @@ from tests.plans import (
     digest,
     function,
     layer,
-    make_plan,
     manifest,
     module,
     node,
@@ -36,11 +34,11 @@ from tests.plans import (
     two_functions,
 )
 
-DESCRIBED = "file"  # the origin of a sidecar that was written without the live model
+DESCRIBED = "described"  # the origin of a sidecar that was written without the live model
 
 
 def test_without_consent_nothing_is_allowed_and_everything_listed() -> None:
-    plan = make_plan(artifact(), manifest())
+    plan = plan_of(artifact(), manifest())
     with pytest.raises(ConsentError) as caught:
         plan.consent.require("m.keras")
     message = str(caught.value)
@@ -49,11 +47,11 @@ def test_without_consent_nothing_is_allowed_and_everything_listed() -> None:
 
 
 def test_safe_mode_off_or_the_digest_itself_is_consent() -> None:
-    make_plan(artifact(), manifest(), safe_mode=False).consent.require("m")
-    trusted = digest(make_plan(artifact(), manifest()))
-    make_plan(artifact(), manifest(), trust=[trusted]).consent.require("m")
+    plan_of(artifact(), manifest(), safe_mode=False).consent.require("m")
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan_of(artifact(), manifest(), trust=[trusted]).consent.require("m")
     with pytest.raises(ConsentError):
-        make_plan(artifact(), manifest(), trust=["sha256:other"]).consent.require("m")
+        plan_of(artifact(), manifest(), trust=["sha256:other"]).consent.require("m")
 
 
 @pytest.mark.parametrize(
@@ -66,40 +64,61 @@ def test_safe_mode_off_or_the_digest_itself_is_consent() -> None:
     ids=["a changed helper", "a changed value", "a changed module"],
 )
 def test_trust_does_not_outlive_a_change_of_anything_reached(nodes: Any) -> None:
-    trusted = digest(make_plan(artifact(), manifest()))
+    trusted = digest(plan_of(artifact(), manifest()))
     with pytest.raises(ConsentError):
-        make_plan(artifact(), manifest(nodes), trust=[trusted]).consent.require("m")
+        plan_of(artifact(), manifest(nodes), trust=[trusted]).consent.require("m")
 
 
 def test_trust_is_no_consent_where_there_is_nothing_to_trust() -> None:
     none = artifact({"class_name": "Dense", "config": {"name": "d"}})
-    assert not make_plan(none, manifest(), trust=["sha256:any"]).consent.given
+    assert not plan_of(none, manifest(), trust=["sha256:any"]).consent.allowed
 
 
 def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
     other = {"class_name": "Popen", "module": "subprocess", "config": {"name": "x"}}
     whole = artifact(layer(function=stored()), other)
-    trusted = digest(make_plan(artifact(), manifest()))
-    plan = make_plan(whole, manifest(), trust=[trusted])
-    assert not plan.consent.given
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan = plan_of(whole, manifest(), trust=[trusted])
+    assert not plan.consent.allowed
     with pytest.raises(ConsentError, match=r"subprocess\.Popen"):
         plan.consent.require("m.keras")
 
 
 def test_without_a_word_nothing_is_trusted() -> None:
     assert Trust() == Trust(safe_mode=True, digests=frozenset()) == Trust.of(True)
-    assert not Consent((), given=True).builds
+    assert not Consent((), allowed=True).builds
+
+
+@pytest.mark.parametrize(
+    ("file", "refused"),
+    [
+        (artifact(), True),
+        (artifact({"class_name": "Dense", "config": {"name": "d"}}), False),
+        (artifact({"class_name": "Popen", "module": "subprocess", "config": {}}), True),
+    ],
+    ids=["a function", "nothing", "a class of others"],
+)
+def test_of_a_file_that_holds_no_code_nobody_need_allow_any(file: Any, refused: bool) -> None:
+    consent = plan_of(file, manifest(None, function(key="sha256:other"))).consent
+    if refused:
+        with pytest.raises(ConsentError):
+            consent.require_for_functions("m")
+    else:
+        consent.require_for_functions("m")
+    with pytest.raises(ConsentError):
+        consent.require("m")
+    plan_of(file, manifest(), safe_mode=False).consent.require_for_functions("m")
 
 
 def test_trust_never_allows_builds() -> None:
-    trusted = digest(make_plan(artifact(), manifest()))
-    assert not make_plan(artifact(), manifest(), trust=[trusted]).consent.builds
-    assert make_plan(artifact(), manifest(), safe_mode=False).consent.builds
+    trusted = digest(plan_of(artifact(), manifest()))
+    assert not plan_of(artifact(), manifest(), trust=[trusted]).consent.builds
+    assert plan_of(artifact(), manifest(), safe_mode=False).consent.builds
 
 
 def test_the_module_of_a_function_stored_by_name_is_part_of_its_digest() -> None:
     def named(module: str) -> str:
-        return digest(make_plan(artifact(layer(function=by_name("run", module))), manifest()))
+        return digest(plan_of(artifact(layer(function=by_name("run", module))), manifest()))
 
     assert named("mine") != named("subprocess")
 
@@ -108,28 +127,24 @@ def test_one_definition_met_twice_is_one_function() -> None:
     nodes = chain()
     nodes["__main__:<lambda>#2"] = dict(nodes["__main__:<lambda>"])
     second = function(where=["second"], node="__main__:<lambda>#2")
-    plan = make_plan(ALIKE, manifest(nodes, function(), second))
+    plan = plan_of(ALIKE, manifest(nodes, function(), second))
     assert {function["node"] for function in plan.functions} == {"__main__:<lambda>"}
 
 
 def test_where_a_function_stood_does_not_change_its_digest() -> None:
     moved = chain(helper={"file": "elsewhere.py", "line": 99})
-    assert digest(make_plan(artifact(), manifest())) == digest(
-        make_plan(artifact(), manifest(moved))
-    )
+    assert digest(plan_of(artifact(), manifest())) == digest(plan_of(artifact(), manifest(moved)))
 
 
 def test_a_function_that_the_sidecar_hides_is_listed_all_the_same() -> None:
-    trusted = digest(make_plan(artifact(), manifest()))
-    plan = make_plan(ALIKE, manifest(), trust=[trusted])
+    trusted = digest(plan_of(artifact(), manifest()))
+    plan = plan_of(ALIKE, manifest(), trust=[trusted])
     assert len(plan.consent.functions) == 2
-    assert not plan.consent.given
+    assert not plan.consent.allowed
 
 
 def test_a_swapped_sidecar_defines_nothing() -> None:
-    plan = make_plan(
-        artifact(), manifest(None, function(key="sha256:" + "0" * 64)), safe_mode=False
-    )
+    plan = plan_of(artifact(), manifest(None, function(key="sha256:" + "0" * 64)), safe_mode=False)
     assert [function["node"] for function in plan.functions] == [None]
     assert plan.nodes == {}
 
@@ -149,29 +164,28 @@ def test_trust_is_consent_where_it_covers_all_that_would_run(
     trusted: list[int], foreign: bool, allowed: bool
 ) -> None:
     file, facts = two_functions()
-    digests = [planned.digest for planned in make_plan(file, facts).consent.functions]
+    digests = [planned.digest for planned in plan_of(file, facts).consent.functions]
     if foreign:
         popen = {"class_name": "Popen", "module": "subprocess", "config": {"name": "x"}}
         file = artifact(*file.config["config"]["layers"], popen)
-    plan = make_plan(file, facts, trust=(digests[index] for index in trusted))
-    assert plan.consent.given is allowed
-    assert make_plan(file, facts, safe_mode=False).consent.given
+    plan = plan_of(file, facts, trust=(digests[index] for index in trusted))
+    assert plan.consent.allowed is allowed
+    assert plan_of(file, facts, safe_mode=False).consent.allowed
 
 
 def test_a_graph_is_allowed_by_its_digest() -> None:
     graph = artifact(form="saved-model")
-    plan = make_plan(graph, manifest())
+    plan = plan_of(graph, manifest())
     assert [planned.label for planned in plan.consent.functions] == ["the graph"]
-    assert not plan.consent.given
-    assert make_plan(graph, manifest(), trust=[digest(plan)]).consent.given
-    assert len(make_plan(artifact(), manifest()).consent.functions) == 1
+    assert not plan.consent.allowed
+    assert plan_of(graph, manifest(), trust=[digest(plan)]).consent.allowed
+    assert len(plan_of(artifact(), manifest()).consent.functions) == 1
 
 
 def test_a_plan_says_all_that_the_guest_needs() -> None:
     build = {"config": {}, "weights": True, "translated": False}
-    brought = types.SimpleNamespace(to_json=lambda: build)
     judged = dataclasses.replace(artifact(), judged={"model_config": "sha256:1"})
-    plan = make_plan(judged, manifest(), keras="tf_keras", build=brought)
+    plan = plan_of(judged, manifest(), keras="tf_keras", build=build)
     assert plan.to_json() == {
         "keras": "tf_keras",
         "format": "keras-zip",
@@ -190,13 +204,14 @@ def test_a_plan_says_all_that_the_guest_needs() -> None:
         "safe_mode": True,
         "build": build,
     }
-    assert make_plan(judged, manifest()).keras == "keras"
-    assert make_plan(judged, manifest(keras={"module": "tf_keras"})).keras == "tf_keras"
-    assert make_plan(judged, manifest(keras=None, model=None)).to_json()["model"] == {}
+    assert plan_of(judged, manifest()).keras == "keras"
+    assert plan_of(judged, manifest(keras={"module": "tf_keras"})).keras == "tf_keras"
+    assert plan_of(judged, manifest(keras=None, model=None)).to_json()["model"] == {}
+    assert plan_of(judged, manifest(keras=None)).keras == "keras"
 
 
 def test_a_plan_brings_what_is_reached_and_no_more() -> None:
-    plan = make_plan(artifact(), manifest({**chain(), "m3": module(), "n": node()}))
+    plan = plan_of(artifact(), manifest({**chain(), "m3": module(), "n": node()}))
     assert set(plan.nodes) == {ROOT, HELPER, "mine"}
     helper = plan.nodes[HELPER]
     assert helper["source"] == "def helper(x): return x"
@@ -231,7 +246,7 @@ def test_what_the_sidecar_adds_is_listed_where_the_file_asks_for_it(
     added = function(
         **{"key": None, "role": "activation", "module": "mine", "node": HELPER, **entry}
     )
-    plan = make_plan(artifact(layer(**config)), manifest(None, function(), added))
+    plan = plan_of(artifact(layer(**config)), manifest(None, function(), added))
     names = [each["name"] for each in plan.functions if each["node"] == HELPER]
     assert names == (["f"] if listed else [])
     assert ("f" in [planned.name for planned in plan.consent.functions]) is listed
@@ -239,7 +254,7 @@ def test_what_the_sidecar_adds_is_listed_where_the_file_asks_for_it(
 
 def test_what_file_and_sidecar_both_name_is_listed_once() -> None:
     entry = function(key=None, name="f", module="mine", node=HELPER)
-    plan = make_plan(artifact(layer(function=by_name("f"))), manifest(None, entry))
+    plan = plan_of(artifact(layer(function=by_name("f"))), manifest(None, entry))
     assert [(each["name"], each["node"]) for each in plan.functions] == [("f", HELPER)]
 
 
@@ -259,7 +274,7 @@ def test_what_file_and_sidecar_both_name_is_listed_once() -> None:
 def test_a_definition_is_for_the_bytecode_and_the_place_that_it_names(
     entry: Any, defined: bool
 ) -> None:
-    plan = make_plan(artifact(), manifest(None, function(**entry)))
+    plan = plan_of(artifact(), manifest(None, function(**entry)))
     assert plan.functions[0]["node"] == (ROOT if defined else None)
     assert bool(plan.nodes) is defined
 
@@ -274,25 +289,33 @@ def test_a_definition_is_for_the_bytecode_and_the_place_that_it_names(
     ],
 )
 def test_a_definition_by_name_is_for_that_name_and_place(entry: Any, defined: bool) -> None:
-    plan = make_plan(artifact(layer(function=by_name("f"))), manifest(None, function(**entry)))
+    plan = plan_of(artifact(layer(function=by_name("f"))), manifest(None, function(**entry)))
     assert plan.functions[0]["node"] == (ROOT if defined else None)
 
 
 def test_of_several_in_one_place_the_first_that_fits_defines() -> None:
     entries = [function(key=None, name=name, node=to) for name, to in (("g", ROOT), ("f", HELPER))]
-    plan = make_plan(artifact(layer(function=by_name("f"))), manifest(None, *entries))
+    plan = plan_of(artifact(layer(function=by_name("f"))), manifest(None, *entries))
     assert plan.functions[0]["node"] == HELPER
 
 
 def test_a_definition_without_source_gets_the_bytecode_of_the_file() -> None:
     code = {"sha256": "c" * 64, "magic": 3495, "base64": None}
-    plan = make_plan(artifact(), manifest({ROOT: root(source=None, code=code)}))
+    plan = plan_of(artifact(), manifest({ROOT: root(source=None, code=code)}))
     raw = code_bytes(CODE)
     assert plan.nodes[ROOT]["code"] == {
         "sha256": hashlib.sha256(raw).hexdigest(),
         "magic": 3495,
         "base64": base64.b64encode(raw).decode(),
     }
+
+
+def test_a_definition_by_name_gets_no_bytecode() -> None:
+    code = {"sha256": "c" * 64, "magic": 3495, "base64": None}
+    entry = function(key=None, name="f")
+    file = artifact(layer(function=by_name("f")))
+    plan = plan_of(file, manifest({ROOT: root(source=None, code=code)}, entry))
+    assert plan.nodes[ROOT]["code"] == code
 
 
 @pytest.mark.parametrize(
@@ -304,25 +327,25 @@ def test_a_definition_without_source_gets_the_bytecode_of_the_file() -> None:
     ids=["with source", "with bytecode of its own"],
 )
 def test_other_definitions_keep_the_code_that_they_have(facts: Any) -> None:
-    assert (
-        make_plan(artifact(), manifest({ROOT: root(**facts)})).nodes[ROOT]["code"] == facts["code"]
-    )
+    assert plan_of(artifact(), manifest({ROOT: root(**facts)})).nodes[ROOT]["code"] == facts["code"]
 
 
 def test_of_a_file_that_was_only_described_the_bytecode_is_all_there_is() -> None:
     stranger = function(where=["elsewhere"])
     described = manifest(None, stranger, origin=DESCRIBED)
-    plan = make_plan(artifact(), described)
+    plan = plan_of(artifact(), described)
     (planned,) = plan.functions
     code = plan.nodes[planned["node"]]["code"]
     assert plan.nodes[planned["node"]]["kind"] == "function"
+    assert plan.nodes[planned["node"]]["module"] == "__main__"
+    assert plan.nodes[planned["node"]]["namespace"] == "__main__"
     assert plan.nodes[planned["node"]]["source"] is None
     assert code["magic"] == 3495
     assert base64.b64decode(code["base64"]) == code_bytes(CODE)
     assert code["sha256"] == hashlib.sha256(code_bytes(CODE)).hexdigest()
-    unseen = make_plan(artifact(), manifest(None, stranger))
+    unseen = plan_of(artifact(), manifest(None, stranger))
     assert unseen.functions[0]["node"] is None
-    named = make_plan(artifact(layer(function=by_name("f"))), described)
+    named = plan_of(artifact(layer(function=by_name("f"))), described)
     assert named.functions[0]["node"] is None
 
 
@@ -352,4 +375,4 @@ def test_a_class_that_loading_brings_is_no_class_of_others(
 ) -> None:
     plain = function(key=None, name="Own", role="class", node="Own", where=["own"])
     facts = manifest({**nodes, **chain()}, *({**plain, **each} for each in facts))
-    assert make_plan(artifact(OWN), facts).consent.foreign == foreign
+    assert plan_of(artifact(OWN), facts).consent.foreign == foreign

@@ -121,6 +121,7 @@ def built(pins: Pins = SIX, progress: Any = lambda message: None) -> Any:
     return build(HERE, pins, backend_named("uv"), allow_build=False, progress=progress)
 
 
+@pytest.mark.installers
 def test_an_environment_is_built_once_and_found_again(own_cache: Path) -> None:
     first, second = built(), built()
     assert (first.cached, second.cached) == (False, True)
@@ -131,11 +132,13 @@ def test_an_environment_is_built_once_and_found_again(own_cache: Path) -> None:
     assert built().cached
 
 
+@pytest.mark.installers
 def test_an_environment_without_its_mark_is_built_anew(own_cache: Path) -> None:
     (built().folder / READY).unlink()
     assert not built().cached
 
 
+@pytest.mark.installers
 def test_an_environment_that_somebody_changed_is_built_anew(own_cache: Path) -> None:
     folder = built().folder
     (next(folder.glob("lib/python*/site-packages")) / "six-1.17.0.dist-info").rename(
@@ -144,6 +147,7 @@ def test_an_environment_that_somebody_changed_is_built_anew(own_cache: Path) -> 
     assert not built().cached
 
 
+@pytest.mark.installers
 def test_a_build_that_fails_leaves_nothing(own_cache: Path) -> None:
     with pytest.raises(RebuildError) as caught:
         built(Pins(("no-such-thing-at-all==1.0",), {"no-such-thing-at-all": "1.0"}))
@@ -163,6 +167,7 @@ def test_without_a_network_the_error_says_so(
     assert caught.value.code == "network"
 
 
+@pytest.mark.installers
 def test_a_build_killed_in_its_midst_is_never_believed(own_cache: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -200,11 +205,13 @@ def test_a_cache_that_others_can_write_is_refused(
         cache_folder()
 
 
+@pytest.mark.installers
 def test_the_mark_tells_what_is_in_it(own_cache: Path) -> None:
     marker = json.loads((built().folder / READY).read_text())
     assert marker["pins"] == ["six==1.17.0"]
 
 
+@pytest.mark.installers
 def test_pip_tools_builds_the_same(own_cache: Path) -> None:
     found = build(
         HERE, SIX, backend_named("pip-tools"), allow_build=True, progress=lambda message: None

@@ -16,6 +16,8 @@ from capsule.rebuild.relaxing import build_near, unmovable
 from tests.making import manifest_with
 from tests.unit.test_rebuild import HERE, distribution
 
+pytestmark = pytest.mark.installers
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

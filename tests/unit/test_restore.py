@@ -109,6 +109,7 @@ def test_functions_of_one_namespace_share_their_globals_and_others_do_not() -> N
     [
         (value(1), value(2)),
         (value(1), MISSING),
+        (value(None), MISSING),
         (value(1), edge("g", name="N")),
         (edge("g", name="N"), edge("h", name="N")),
         (edge("math", name="N"), edge("math", name="N", attribute="sqrt")),

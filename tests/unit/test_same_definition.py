@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.plans import ALIKE, ROOT, edge, function, make_plan, manifest, module, node, root, value
+from tests.making import plan_of
+from tests.plans import ALIKE, ROOT, edge, function, manifest, module, node, root, value
 
 FIRST = {ROOT: root(edge("a"), value(1), source="lambda x: a(x) + N"), "a": node(), "b": node()}
 BYTECODE = {"sha256": "c" * 64, "magic": 3495, "base64": "AAAA"}
@@ -15,7 +16,7 @@ BYTECODE = {"sha256": "c" * 64, "magic": 3495, "base64": "AAAA"}
 def second_is_the_first(nodes: Any) -> bool:
     """Tell whether two layers of one bytecode are given one definition."""
     second = function(where=["second"], node="second")
-    plan = make_plan(ALIKE, manifest(nodes, function(), second))
+    plan = plan_of(ALIKE, manifest(nodes, function(), second))
     assert plan.functions[0]["node"] == ROOT
     assert plan.functions[1]["node"] in (ROOT, "second")
     return plan.functions[1]["node"] == ROOT

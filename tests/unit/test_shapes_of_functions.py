@@ -8,16 +8,18 @@ import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.manifest.parse import HOWS, KINDS
+from capsule.manifest import BindingKind, NodeKind
 
 RATE = 4
 
@@ -173,7 +175,7 @@ SHAPES = {
 
 
 def captured(function: Any) -> tuple[str, dict[str, Any]]:
-    graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
+    graph = ImportGraph(make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions()))
     name = graph.add(function)
     assert name is not None
     return name, json.loads(json.dumps({key: asdict(node) for key, node in graph.nodes.items()}))
@@ -182,8 +184,10 @@ def captured(function: Any) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_comes_back_and_computes_the_same(shape: str) -> None:
     name, nodes = captured(SHAPES[shape])
-    assert all(node["kind"] in KINDS for node in nodes.values())
-    assert all(edge["how"] in HOWS for node in nodes.values() for edge in node["names"])
+    assert all(node["kind"] in get_args(NodeKind) for node in nodes.values())
+    assert all(
+        edge["how"] in get_args(BindingKind) for node in nodes.values() for edge in node["names"]
+    )
     again = Restorer(nodes).restore([name])[name]
     assert again is not SHAPES[shape]
     assert again(5) == SHAPES[shape](5)
@@ -192,7 +196,7 @@ def test_it_comes_back_and_computes_the_same(shape: str) -> None:
 def test_what_was_eval_ed_is_lifted_and_says_so() -> None:
     name, nodes = captured(eval("lambda x: x * 4 + RATE"))
     node = nodes[name]
-    assert node["lifted"]
+    assert node["decompiled"]
     assert node["source"] == "lambda x: x * 4 + RATE"
     assert "no source text exists" in node["reason"]
     node["code"] = None  # another Python has no use for it

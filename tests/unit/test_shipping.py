@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from capsule.consent.plan import make_plan
@@ -102,7 +105,94 @@ def test_a_dockerfile_verifies_the_model_as_its_last_step() -> None:
         '/model/my "model".keras',
     ]
     copied = next(step for step in steps if step.startswith("COPY"))
-    assert json.loads(copied[5:])[1] == 'my "model".keras.capsule.json'
+    assert copied_files(json.loads(copied[5:])[1]) == 'my "model".keras.capsule.json'
+
+
+def copied_files(word: str) -> str:
+    """Return the file that COPY takes for *word*: first a word of a shell, then a pattern."""
+    return without_escapes(without_escapes(word, special="'\"$"), special="*?[")
+
+
+def without_escapes(text: str, special: str) -> str:
+    """Return *text* with the characters that backslashes guard; none of *special* is unguarded."""
+    name, characters = "", iter(text)
+    for character in characters:
+        assert character not in special, text
+        name += next(characters) if character == "\\" else character
+    return name
+
+
+# What a file may be called, on Linux at least.
+ODD_NAMES = [
+    "x\nRUN evil.keras",
+    "x\r--index-url=y.keras",
+    "x\x0bnumpy==1.keras",
+    "x\x85y.keras",
+    "x\u2028y.keras",
+    "syntax=evil:1.keras",
+    "escape=`.keras",
+    "coding:utf-7 .keras",
+    "a$HOME${PATH}.keras",
+    "a*b?[c].keras",
+    "it's.keras",
+    'a"b.keras',
+    "back\\slash.keras",
+    "-r evil.keras",
+    "#.keras",
+    "a: b, - c.keras",
+    "x\udcffy.keras",
+    "mod\u00e8le.keras",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_file_name_is_never_a_line_of_an_export(name: str) -> None:
+    plain = {form: FORMS[form](ready("model.keras")) for form in FORMS if form != "pylock"}
+    for form, text in plain.items():
+        odd = FORMS[form](ready(name))
+        assert len(odd.splitlines()) == len(text.splitlines()), form
+        odd.encode()
+        for line, expected in zip(odd.splitlines(), text.splitlines()):
+            # Up to the name, and after it, each line is what it always is.
+            start = expected.partition("model")[0]
+            assert line.startswith(start), form
+            assert "model" in expected or line == expected, form
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_file_name_is_no_directive_of_a_docker_or_requirements_file(name: str) -> None:
+    first = FORMS["dockerfile"](ready(name)).splitlines()[0]
+    assert not re.match(r"#\s*[a-zA-Z][a-zA-Z0-9]*\s*=", first)
+    head = FORMS["requirements"](ready(name)).splitlines()[:2]
+    assert not any(re.search(r"coding[:=]", line) for line in head)
+
+
+@pytest.mark.parametrize("name", [name for name in ODD_NAMES if "\udcff" not in name], ids=ascii)
+def test_docker_copies_and_verifies_the_file_of_that_name(name: str) -> None:
+    lines = FORMS["dockerfile"](ready(name)).splitlines()
+    copied = json.loads(next(line for line in lines if line.startswith("COPY"))[5:])
+    assert [copied_files(word) for word in copied] == [name, f"{name}.capsule.json", "/model/"]
+    assert json.loads(lines[-1][4:])[2] == f"/model/{name}"
+
+
+def test_the_name_of_a_conda_environment_is_one_text(tmp_path: Path) -> None:
+    for name in ODD_NAMES:
+        data = yaml.safe_load(FORMS["conda"](ready(name)))
+        assert list(data) == ["name", "dependencies"]
+        assert data["name"].isprintable()
+    assert yaml.safe_load(FORMS["conda"](ready("modèle.keras")))["name"] == "modèle"
+
+
+@pytest.mark.parametrize(
+    ("version", "encoded"),
+    [("2.4.6", "2.4.6"), ("2.4.6+cpu", "2.4.6%2Bcpu"), ("1!2.0", "1%212.0"), ("1.0rc1", "1.0rc1")],
+)
+def test_a_purl_has_its_version_encoded(version: str, encoded: str) -> None:
+    pins = Pins((f"numpy=={version}",), {"numpy": version})
+    bom = json.loads(FORMS["cyclonedx"](replace(ready(), pins=pins)))
+    component = bom["components"][1]
+    assert component["purl"] == f"pkg:pypi/numpy@{encoded}"
+    assert (component["name"], component["version"]) == ("numpy", version)
 
 
 def test_a_bill_of_materials_names_model_python_and_distributions() -> None:

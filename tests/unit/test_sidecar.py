@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import capsule
 from capsule.errors import ManifestError
 from capsule.manifest import Manifest
 from capsule.manifest.files import read_manifest, sidecar_path, write_manifest
 from capsule.manifest.parse import manifest_from_json
+from capsule.manifest.schema import PATH, schema, to_text
 from tests.making import manifest_json
 
-SCHEMA = json.loads((Path(capsule.__file__).with_name("manifest") / "schema.json").read_text())
+SCHEMA = json.loads(PATH.read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -111,6 +112,13 @@ def test_a_missing_key_is_named(key: str) -> None:
     assert key in str(error)
 
 
+def test_a_key_that_nobody_knows_is_refused_with_its_place() -> None:
+    data = changed("functions.0.pickle", "gASVAAAA")
+    assert "functions[0].pickle" in str(refused(data))
+    data["capsule"] = "1.7"
+    assert manifest_from_json(data).functions[0].name == "<lambda>"
+
+
 def test_a_newer_minor_is_read_with_a_warning_and_a_newer_major_refused() -> None:
     data = changed("capsule", "1.7")
     data["something_new"] = 1
@@ -175,7 +183,7 @@ HOSTILE = {
         {"m": {"kind": "function", "names": [{"name": "x; import os", "how": "closure"}]}},
         {"m": {"kind": "function", "names": [{"name": "x", "how": "global", "value": DEEP}]}},
     ],
-    "probe.given": [[{"shape": [1], "dtype": "float32"}]],
+    "probe.examples": [[{"shape": [1], "dtype": "float32"}]],
     "probe.inputs": [[{"shape": [-1], "dtype": "float32"}], [{"shape": [2], "dtype": "O; x"}]],
 }
 
@@ -194,25 +202,125 @@ def test_a_hostile_value_is_refused_with_its_place(path: str, value: Any) -> Non
 def leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the paths to every value inside *data*."""
     inner = data.items() if isinstance(data, dict) else enumerate(data)
-    found = []
+    paths = []
     for key, value in inner:
-        found.append((*path, key))
+        paths.append((*path, key))
         if isinstance(value, (dict, list)):
-            found += leaves(value, (*path, key))
-    return found
+            paths += leaves(value, (*path, key))
+    return paths
 
 
-@given(
-    st.sampled_from(leaves(manifest_json())),
-    st.none() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([None]),
+def holder(data: Any, path: tuple[Any, ...]) -> Any:
+    """Return the object or array of *data* in which *path* ends."""
+    for part in path[:-1]:
+        data = data[part]
+    return data
+
+
+OTHER_VALUES = (
+    st.none() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([None])
 )
+
+
+@given(st.sampled_from(leaves(manifest_json())), OTHER_VALUES)
 def test_any_value_of_a_wrong_kind_is_a_clear_error_or_harmless(path: Any, value: Any) -> None:
     data = copy.deepcopy(manifest_json())
-    inner: Any = data
-    for part in path[:-1]:
-        inner = inner[part]
-    inner[path[-1]] = value
+    holder(data, path)[path[-1]] = value
     try:
         manifest_from_json(data)
     except ManifestError as error:
         assert "\n" not in str(error)
+
+
+# The schema: made from the fields, and of one mind with the reader.
+
+
+def test_the_schema_is_the_one_made_from_the_fields() -> None:
+    assert PATH.read_text(encoding="utf-8") == to_text(schema()) + "\n", (
+        "make it anew: python -m capsule.manifest.schema"
+    )
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_property_of_the_schema_is_described() -> None:
+    for record in (SCHEMA, *SCHEMA["$defs"].values()):
+        assert record["description"]
+        for name, declared in record["properties"].items():
+            assert declared.get("description", "").endswith("."), name
+
+
+def whole_json() -> dict[str, Any]:
+    """Return a sidecar in which every key stands that may stand there."""
+    data = manifest_json()
+    data["evidence"] = [{"subject": "K", "value": "keras", "how": "assumed", "why": "custom"}]
+    data["environment_variables"] = {"KERAS_BACKEND": "tensorflow"}
+    data["distributions"][0]["direct_url"] = {"url": "https://host/a.whl", "archive_info": {}}
+    data["python"]["versions"] = ["3.11"]
+    node = data["nodes"]["__main__:<lambda>"]
+    node |= {"reason": "why", "futures": ["annotations"], "package": True, "decorated": True}
+    node |= {"decompiled": True, "distribution": "numpy"}
+    node["code"]["base64"] = "AAAA"
+    node["names"] += [
+        {"name": "a", "how": "import", "to": "numpy", "attribute": "linalg.norm"},
+        {"name": "b", "how": "closure", "value": {"type": "tuple", "items": [1, None]}},
+        {"name": "c", "how": "keyword-default", "value": None},
+        {"name": "d", "how": "global", "missing": True},
+    ]
+    stored = {"shape": [9], "dtype": "float32", "sample": "AACAPw==", "sha256": "d" * 64}
+    data["probe"] |= {"examples": [stored], "skipped": "never"}
+    return data
+
+
+WHOLE = {"recorded": whole_json(), "inferred": {**whole_json(), "origin": "inferred"}}
+# Plain data and what PEP 610 leaves open have no shape of their own.
+OPEN = ("value", "direct_url")
+PATHS = [p for p in leaves(WHOLE["recorded"]) if not any(part in OPEN for part in p[:-1])]
+
+
+def is_read(data: Any) -> bool:
+    try:
+        manifest_from_json(data)
+    except ManifestError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("origin", WHOLE)
+def test_the_whole_of_what_may_stand_there_is_taken_and_written_again(origin: str) -> None:
+    VALIDATOR.validate(WHOLE[origin])
+    manifest = manifest_from_json(WHOLE[origin])
+    assert manifest.to_json() == WHOLE[origin]
+    assert manifest_from_json(json.loads(manifest.to_text())) == manifest
+
+
+@given(st.sampled_from(list(WHOLE)), st.sampled_from(PATHS), OTHER_VALUES)
+def test_what_the_schema_refuses_the_reader_refuses(origin: str, path: Any, value: Any) -> None:
+    data = copy.deepcopy(WHOLE[origin])
+    inner = holder(data, path)
+    before = inner[path[-1]]
+    inner[path[-1]] = value
+    valid = VALIDATOR.is_valid(data)
+    if is_read(data):
+        assert valid
+        VALIDATOR.validate(manifest_from_json(data).to_json())
+    elif type(value) is not type(before):
+        # Of another type of JSON, it is refused for its shape, which the schema can say.
+        assert not valid
+
+
+@given(st.sampled_from(list(WHOLE)), st.sampled_from(PATHS))
+def test_a_missing_key_is_missed_by_both_or_by_none(origin: str, path: Any) -> None:
+    data = copy.deepcopy(WHOLE[origin])
+    inner = holder(data, path)
+    if isinstance(inner, dict) and path[:-1] != ("nodes",):
+        del inner[path[-1]]
+        assert VALIDATOR.is_valid(data) == is_read(data)
+
+
+@given(st.sampled_from(list(WHOLE)), st.sampled_from(PATHS), st.none() | st.just({}))
+def test_a_key_too_many_is_refused_by_both_or_by_none(origin: str, path: Any, value: Any) -> None:
+    data = copy.deepcopy(WHOLE[origin])
+    inner = holder(data, path)
+    if isinstance(inner, dict):
+        inner["something else"] = value
+        assert VALIDATOR.is_valid(data) == is_read(data)

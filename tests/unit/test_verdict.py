@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from capsule.keras_compat.facts import removed_from_numpy, same_family
+from capsule.bytecode.formats import same_family
+from capsule.keras_compat.facts import removed_from_numpy
 from capsule.manifest import Manifest
 from capsule.verdict import QUESTIONS, Verdict
 from capsule.verdict.judge import findings_at_save

@@ -1,69 +1,74 @@
-"""Tuples, lists, sets and dicts being written out, and f-strings."""
+"""Tuples, lists, sets and dicts being written out, what comprehensions add, and f-strings."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from capsule.bytecode.code import Instruction
-from capsule.bytecode.decompile.values import Stopped
+from capsule.bytecode.decompile.stack_machine import (
+    UNKNOWN_INSTRUCTION,
+    HandlerTable,
+    StackMachine,
+    count_of,
+)
+from capsule.bytecode.decompile.values import AppendStatement, DecompileError
 
-if TYPE_CHECKING:
-    from capsule.bytecode.decompile.stack_machine import Machine
+_CONVERSIONS = {0: -1, 1: ord("s"), 2: ord("r"), 3: ord("a")}
 
-COUNT_LIMIT = 2000
-
-
-def count_of(instruction: Instruction) -> int:
-    """Return how many parts an instruction takes; raises Stopped beyond COUNT_LIMIT."""
-    count = instruction.argument or 0
-    if count > COUNT_LIMIT:
-        raise Stopped(f"more than {COUNT_LIMIT} parts")
-    return count
+HANDLERS = HandlerTable()
 
 
-def _display(kind: type[ast.Tuple] | type[ast.List]) -> Callable[[Machine, Instruction], None]:
-    def build(machine: Machine, instruction: Instruction) -> None:
-        machine.push(kind(machine.expressions(count_of(instruction)), ast.Load()))
-
-    return build
-
-
-def _set(machine: Machine, instruction: Instruction) -> None:
-    machine.push(ast.Set(machine.expressions(count_of(instruction))))
+def _sequence(kind: str, items: list[ast.expr]) -> ast.expr:
+    if kind == "SET":
+        return ast.Set(items)
+    return ast.Tuple(items, ast.Load()) if kind == "TUPLE" else ast.List(items, ast.Load())
 
 
-def _dict(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")
+def _build_sequence(machine: StackMachine, instruction: Instruction) -> None:
+    kind = instruction.name.split("_")[1]
+    machine.push(_sequence(kind, machine.expressions(count_of(instruction))))
+
+
+@HANDLERS.register("BUILD_MAP")
+def _build_dict(machine: StackMachine, instruction: Instruction) -> None:
     # Up to 3.4 the count is only a hint: the items come one by one.
     count = count_of(instruction) if machine.version >= (3, 5) else 0
     parts = machine.expressions(2 * count)
     machine.push(ast.Dict(list(parts[::2]), parts[1::2]))
 
 
-def _keyed_dict(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("BUILD_CONST_KEY_MAP")
+def _build_dict_of_keys(machine: StackMachine, instruction: Instruction) -> None:
     keys = machine.pop()
     values = machine.expressions(count_of(instruction))
     if not isinstance(keys, ast.Tuple) or len(keys.elts) != len(values):
-        raise Stopped("a dict whose keys don't fit its values")
+        raise DecompileError("a dict whose keys don't fit its values")
     machine.push(ast.Dict(list(keys.elts), values))
 
 
-def _extend(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("LIST_EXTEND", "SET_UPDATE")
+def _extend(machine: StackMachine, instruction: Instruction) -> None:
     value, collection = machine.expression(), machine.peek(1)
     if instruction.argument != 1 or not isinstance(collection, (ast.List, ast.Set)):
-        raise Stopped("a collection is extended in its own way")
+        raise DecompileError("a collection is extended in its own way")
     if isinstance(value, (ast.Tuple, ast.Set)) and not collection.elts:
         collection.elts.extend(value.elts)  # constants, which the compiler gathers so
     else:
         collection.elts.append(ast.Starred(value, ast.Load()))
 
 
-def _update(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("DICT_UPDATE", "DICT_MERGE")
+def _update(machine: StackMachine, instruction: Instruction) -> None:
     value, table = machine.expression(), machine.peek(1)
     if instruction.argument != 1 or not isinstance(table, ast.Dict):
-        raise Stopped("a dict is extended in its own way")
-    if instruction.name == "DICT_MERGE" and isinstance(value, ast.Dict):
+        raise DecompileError("a dict is extended in its own way")
+    _add_items(table, value, spread=instruction.name != "DICT_MERGE")
+
+
+def _add_items(table: ast.Dict, value: ast.expr, *, spread: bool = False) -> None:
+    """Add a dict to another one that is being written: ``**value``, or item by item."""
+    if isinstance(value, ast.Dict) and not spread:
         table.keys.extend(value.keys)
         table.values.extend(value.values)
     else:
@@ -71,26 +76,26 @@ def _update(machine: Machine, instruction: Instruction) -> None:
         table.values.append(value)
 
 
-def _to_tuple(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("LIST_TO_TUPLE")
+def _to_tuple(machine: StackMachine, instruction: Instruction) -> None:
     value = machine.expression()
     if not isinstance(value, ast.List):
-        raise Stopped("a list is turned into a tuple in its own way")
+        raise DecompileError("a list is turned into a tuple in its own way")
     machine.push(ast.Tuple(value.elts, ast.Load()))
 
 
-def _unpacked(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register(
+    "BUILD_LIST_UNPACK", "BUILD_TUPLE_UNPACK", "BUILD_SET_UNPACK", "BUILD_MAP_UNPACK"
+)
+@HANDLERS.register("BUILD_TUPLE_UNPACK_WITH_CALL", "BUILD_MAP_UNPACK_WITH_CALL")
+def _build_unpacked(machine: StackMachine, instruction: Instruction) -> None:
     """Follow BUILD_LIST_UNPACK and its like (3.5 to 3.8): parts side by side, some spread."""
     kind = instruction.name.split("_")[1]
     parts = machine.expressions(count_of(instruction) & 0xFF)
     if kind == "MAP":
         table = ast.Dict([], [])
         for part in parts:
-            if isinstance(part, ast.Dict):
-                table.keys += part.keys
-                table.values += part.values
-            else:
-                table.keys.append(None)
-                table.values.append(part)
+            _add_items(table, part)
         machine.push(table)
         return
     items: list[ast.expr] = []
@@ -99,80 +104,86 @@ def _unpacked(machine: Machine, instruction: Instruction) -> None:
             items += part.elts
         else:
             items.append(ast.Starred(part, ast.Load()))
-    made: dict[str, Callable[[], ast.expr]] = {
-        "TUPLE": lambda: ast.Tuple(items, ast.Load()),
-        "LIST": lambda: ast.List(items, ast.Load()),
-        "SET": lambda: ast.Set(items),
-    }
-    machine.push(made[kind]())
+    machine.push(_sequence(kind, items))
 
 
-def _intrinsic(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("CALL_INTRINSIC_1")
+def _intrinsic(machine: StackMachine, instruction: Instruction) -> None:
     if instruction.argument == 5:
         machine.push(ast.UnaryOp(ast.UAdd(), machine.expression()))
     elif instruction.argument == 6:
         _to_tuple(machine, instruction)
     else:
-        raise Stopped("an instruction that no lifting is known for")
+        raise DecompileError(UNKNOWN_INSTRUCTION)
 
 
-# f-strings
+@HANDLERS.register("LIST_APPEND", "SET_ADD", "MAP_ADD")
+def _append(machine: StackMachine, instruction: Instruction) -> None:
+    """Follow what a comprehension does with an item: at depth 1 of a display, else of a loop."""
+    key = None
+    if instruction.name == "MAP_ADD":
+        first, second = machine.expressions(2)
+        # Key and value changed places in 3.8.
+        key, item = (first, second) if machine.version >= (3, 8) else (second, first)
+    else:
+        item = machine.expression()
+    depth = instruction.argument or 0
+    collection = machine.peek(depth)
+    if not isinstance(collection, (ast.List, ast.Set, ast.Dict)):
+        raise DecompileError("an item is added to what is no collection")
+    if depth > 1:
+        machine.statements.append(AppendStatement(collection, item, key))
+    elif isinstance(collection, ast.Dict):
+        collection.keys.append(key)
+        collection.values.append(item)
+    else:
+        collection.elts.append(item)
 
-_CONVERSIONS = {0: -1, 1: ord("s"), 2: ord("r"), 3: ord("a")}
+
+@HANDLERS.register("STORE_MAP")
+def _store_map(machine: StackMachine, instruction: Instruction) -> None:
+    """Add an item to a dict being written, as Python 3.4 and before do it."""
+    item, key = machine.expressions(2)
+    table = machine.peek(1)
+    if not isinstance(table, ast.Dict):
+        raise DecompileError("an item is added to what is no dict")
+    table.keys.append(key)
+    table.values.append(item)
 
 
-def _format(machine: Machine, instruction: Instruction) -> None:
-    argument = instruction.argument or 0
-    name = instruction.name
+@HANDLERS.register("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
+def _format(machine: StackMachine, instruction: Instruction) -> None:
+    name, flags = instruction.name, instruction.argument or 0
     spec = None
-    if name == "FORMAT_WITH_SPEC" or (name == "FORMAT_VALUE" and argument & 4):
-        given = machine.expression()
-        spec = given if isinstance(given, ast.JoinedStr) else ast.JoinedStr([given])
+    if name == "FORMAT_WITH_SPEC" or (name == "FORMAT_VALUE" and flags & 4):
+        spec = ast.JoinedStr(_text_parts(machine.expression()))
     value = machine.expression()
     conversion = -1
     if name == "FORMAT_VALUE":
-        conversion = _CONVERSIONS[argument & 3]
+        conversion = _CONVERSIONS[flags & 3]
     elif isinstance(value, ast.FormattedValue):  # CONVERT_VALUE went before
-        conversion = value.conversion
-        value = value.value
+        conversion, value = value.conversion, value.value
     machine.push(ast.JoinedStr([ast.FormattedValue(value, conversion, spec)]))
 
 
-def _convert(machine: Machine, instruction: Instruction) -> None:
+@HANDLERS.register("CONVERT_VALUE")
+def _convert(machine: StackMachine, instruction: Instruction) -> None:
     if instruction.argument not in (1, 2, 3):
-        raise Stopped("an unknown conversion in an f-string")
+        raise DecompileError("an unknown conversion in an f-string")
     conversion = _CONVERSIONS[instruction.argument]
     machine.push(ast.FormattedValue(machine.expression(), conversion, None))
 
 
-def _string(machine: Machine, instruction: Instruction) -> None:
-    parts: list[ast.expr] = []
-    for part in machine.expressions(count_of(instruction)):
-        parts += part.values if isinstance(part, ast.JoinedStr) else [part]
-    machine.push(ast.JoinedStr(parts))
+@HANDLERS.register("BUILD_STRING")
+def _build_string(machine: StackMachine, instruction: Instruction) -> None:
+    parts = map(_text_parts, machine.expressions(count_of(instruction)))
+    machine.push(ast.JoinedStr([part for several in parts for part in several]))
 
 
-KNOWN: dict[str, Callable[[Machine, Instruction], None]] = {
-    "BUILD_TUPLE": _display(ast.Tuple),
-    "BUILD_LIST": _display(ast.List),
-    "BUILD_SET": _set,
-    "BUILD_MAP": _dict,
-    "BUILD_CONST_KEY_MAP": _keyed_dict,
-    "LIST_EXTEND": _extend,
-    "SET_UPDATE": _extend,
-    "DICT_UPDATE": _update,
-    "DICT_MERGE": _update,
-    "LIST_TO_TUPLE": _to_tuple,
-    "BUILD_LIST_UNPACK": _unpacked,
-    "BUILD_TUPLE_UNPACK": _unpacked,
-    "BUILD_SET_UNPACK": _unpacked,
-    "BUILD_MAP_UNPACK": _unpacked,
-    "BUILD_TUPLE_UNPACK_WITH_CALL": _unpacked,
-    "BUILD_MAP_UNPACK_WITH_CALL": _unpacked,
-    "CALL_INTRINSIC_1": _intrinsic,
-    "FORMAT_VALUE": _format,
-    "FORMAT_SIMPLE": _format,
-    "FORMAT_WITH_SPEC": _format,
-    "CONVERT_VALUE": _convert,
-    "BUILD_STRING": _string,
-}
+def _text_parts(node: ast.expr) -> list[ast.expr]:
+    """Return what an f-string is made of where it holds *node*."""
+    if isinstance(node, ast.JoinedStr):
+        return node.values
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise DecompileError("an f-string with a part that is no text")
+    return [node]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from capsule.bytecode.decompile.values import Appended, Made, Stopped, negated
+from capsule.bytecode.code import Code
+from capsule.bytecode.decompile.conditional_expressions import negate
+from capsule.bytecode.decompile.values import AppendStatement, DecompileError, is_none
 
 _NESTED_LIMIT = 50
 
 
-def filled(loop: ast.For) -> tuple[ast.expr, ast.expr] | None:
+def filled_collection(loop: ast.For) -> tuple[ast.expr, ast.expr] | None:
     """Return the collection that *loop* fills, and the comprehension; None if it doesn't."""
-    found = _parts(loop)
-    if found is None:
-        return None
-    generators, end = found
-    if not isinstance(end, Appended):
+    generators, end = _parts(loop)
+    if not isinstance(end, AppendStatement):
         return None
     collection, item = end.collection, end.item
     if isinstance(collection, ast.Dict) and end.key is not None and not collection.values:
@@ -27,18 +26,17 @@ def filled(loop: ast.For) -> tuple[ast.expr, ast.expr] | None:
     return None
 
 
-def generated(loop: ast.For) -> ast.expr | None:
+def _generator_expression(loop: ast.For) -> ast.expr | None:
     """Return the generator expression that *loop* is; None if it is none."""
-    found = _parts(loop)
-    if found is None or not isinstance(found[1], ast.Expr):
-        return None
-    value = found[1].value
+    generators, end = _parts(loop)
+    value = end.value if isinstance(end, ast.Expr) else None
     if not isinstance(value, ast.Yield) or value.value is None:
         return None
-    return ast.GeneratorExp(value.value, found[0])
+    return ast.GeneratorExp(value.value, generators)
 
 
-def _parts(loop: ast.For) -> tuple[list[ast.comprehension], ast.stmt] | None:
+def _parts(loop: ast.For) -> tuple[list[ast.comprehension], ast.stmt | None]:
+    """Return the for and if clauses of *loop*, and what it does inside; None if it does more."""
     generators: list[ast.comprehension] = []
     statement: ast.stmt = loop
     for _ in range(_NESTED_LIMIT):
@@ -49,16 +47,16 @@ def _parts(loop: ast.For) -> tuple[list[ast.comprehension], ast.stmt] | None:
         else:
             return generators, statement
         body = statement.body
-        while len(body) > 1 and (skipped := _skips(body[0])) is not None and generators:
-            generators[-1].ifs.append(negated(skipped))
+        while len(body) > 1 and (test := _test_of_skip(body[0])) is not None and generators:
+            generators[-1].ifs.append(negate(test))
             body = body[1:]
         if len(body) != 1:
-            return None
+            break
         statement = body[0]
-    return None
+    return generators, None
 
 
-def _skips(statement: ast.stmt) -> ast.expr | None:
+def _test_of_skip(statement: ast.stmt) -> ast.expr | None:
     """Return the test of ``if test: continue``, None if it is something else."""
     if isinstance(statement, ast.If) and not statement.orelse and len(statement.body) == 1:
         return statement.test if isinstance(statement.body[0], ast.Continue) else None
@@ -68,34 +66,26 @@ def _skips(statement: ast.stmt) -> ast.expr | None:
 def appends(statement: ast.stmt) -> bool:
     """Tell whether a statement is nothing but a part of a comprehension."""
     while isinstance(statement, (ast.For, ast.If)):
-        if any(_skips(one) is None for one in statement.body[:-1]):
+        if any(_test_of_skip(before) is None for before in statement.body[:-1]):
             return False
         statement = statement.body[-1]
-    return isinstance(statement, Appended)
+    return isinstance(statement, AppendStatement)
 
 
-def comprehension_of(made: Made, over: ast.expr) -> ast.expr:
-    """Return the comprehension whose own code is *made*, with *over* as its first iterable."""
-    from capsule.bytecode.decompile.structure import Structure
-
-    statements = Structure(made.code).statements()
-    found: ast.expr | None = None
-    if made.code.name == "<genexpr>":
-        if statements and isinstance(statements[0], ast.For):
-            found = generated(statements[0])
-            rest = statements[1:]
-            if rest and not (isinstance(rest[0], ast.Return) and _nothing(rest[0].value)):
-                found = None
-    elif len(statements) == 1 and isinstance(statements[0], ast.Return):
-        found = statements[0].value
-    if not isinstance(found, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-        raise Stopped("a comprehension of a form that is not known")
-    first = found.generators[0]
-    if not isinstance(first.iter, ast.Name) or first.iter.id != ".0":
-        raise Stopped("a comprehension over something else than it was given")
-    first.iter = over
-    return found
-
-
-def _nothing(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+def comprehension_of(code: Code, statements: list[ast.stmt], iterable: ast.expr) -> ast.expr:
+    """Return the comprehension whose own code is *code*, with *iterable* as its first one."""
+    comprehension: ast.expr | None = None
+    first, rest = (statements[0], statements[1:]) if statements else (None, [])
+    if code.name == "<genexpr>":
+        ends = not rest or (isinstance(rest[0], ast.Return) and is_none(rest[0].value))
+        if isinstance(first, ast.For) and ends:
+            comprehension = _generator_expression(first)
+    elif isinstance(first, ast.Return) and not rest:
+        comprehension = first.value
+    if not isinstance(comprehension, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        raise DecompileError("a comprehension of a form that is not known")
+    generator = comprehension.generators[0]
+    if not isinstance(generator.iter, ast.Name) or generator.iter.id != ".0":
+        raise DecompileError("a comprehension over something else than it was given")
+    generator.iter = iterable
+    return comprehension

@@ -7,385 +7,332 @@ where they meet again; what they did there says what it was: a statement, or an 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from capsule.bytecode.code import Code
-from capsule.bytecode.decompile import stores
-from capsule.bytecode.decompile.comprehensions import appends, filled
-from capsule.bytecode.decompile.conditional_expressions import as_expression, choice
-from capsule.bytecode.decompile.conditions import Test, read_test
+from capsule.bytecode.decompile.comprehensions import appends, filled_collection
+from capsule.bytecode.decompile.conditional_expressions import as_expression, choose, negate
+from capsule.bytecode.decompile.conditions import Test, TestReader
+from capsule.bytecode.decompile.dispatch import run
+from capsule.bytecode.decompile.functions import argument_count
 from capsule.bytecode.decompile.graph import Block, Graph
-from capsule.bytecode.decompile.stack_machine import Known, Machine
+from capsule.bytecode.decompile.loops import loop_body, make_while, tested_at_both_ends
+from capsule.bytecode.decompile.stack_machine import Body, Context, StackMachine
 from capsule.bytecode.decompile.values import (
-    Assertion,
+    AssertionErrorName,
+    DecompileError,
     Entry,
     Item,
     Iterator,
-    Stopped,
     Targets,
     constant,
-    negated,
+    identical,
 )
 
 VISIT_LIMIT = 4000
 
+_GENERATOR = 0x20
+_NOWHERE = "instructions that end nowhere"
+
 
 @dataclass(frozen=True)
-class Loop:
-    """The loop around: where it begins again, and where it ends."""
+class Region:
+    """How far a path is followed: to ``stop``, or until it repeats or leaves the loop around."""
 
-    head: int
-    follow: int | None
+    stop: int | None = None
+    loop_head: int | None = None
+    loop_end: int | None = None
 
 
-@dataclass
-class Outcome:
-    """What a stretch did: its statements, and the stack behind it, None if it never gets there."""
+class Path:
+    """A way through the blocks: where it is, with which stack, and what was done so far.
 
-    statements: list[ast.stmt]
-    stack: list[Entry] | None
+    ``at`` is None where it has ended: by return, raise, break or continue.
+    """
+
+    def __init__(self, at: int, stack: Sequence[Entry], region: Region) -> None:
+        self.at: int | None = at
+        self.stack = list(stack)
+        self.region = region
+        self.statements: Body = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes after its statements."""
+        return self.at is None
+
+    def go_to(self, at: int, stack: Sequence[Entry]) -> None:
+        """Go on at another block."""
+        self.at, self.stack = at, list(stack)
+
+    def end(self, *statements: ast.stmt) -> None:
+        """End the path with *statements*."""
+        self.at = None
+        self.statements.extend(statements)
+
+    def arrives(self) -> bool:
+        """Tell whether the path is at its end; one that leaves its loop ends by saying so."""
+        if self.at is None or self.at == self.region.stop:
+            return True
+        if self.at == self.region.loop_end:
+            self.end(ast.Break())
+        elif self.at == self.region.loop_head:
+            self.end(ast.Continue())
+        return self.at is None
 
 
 class Structure:
-    """The statements of one code object."""
+    """The statements of one code object; *statements_of* decompiles what is nested in it."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, statements_of: Callable[[Code], Body]) -> None:
         self.code = code
         self.graph = Graph(code)
-        self.known = Known(code)
+        self.context = Context(code, statements_of)
         self.visits = 0
 
-    def statements(self) -> list[ast.stmt]:
-        """Return what the code does; raises Stopped at what can't be told."""
-        outcome = self.follow(self.graph.entry, None, [], None)
-        if outcome.stack is not None:
-            raise Stopped("instructions that end nowhere")
-        if self.known.chains:
-            raise Stopped("a value that goes to several places, one of which is not known")
+    def statements(self) -> Body:
+        """Return what the code does; raises DecompileError at what can't be told."""
+        path = self.follow(self.graph.entry, [], Region())
+        if not path.ended:
+            raise DecompileError(_NOWHERE)
+        if self.context.chains:
+            raise DecompileError("a value that goes to several places, one of which is not known")
         self.require_bound()
-        return outcome.statements
+        return path.statements
 
     def require_bound(self) -> None:
         """Refuse a variable that is the function's own only by code that is never reached.
 
         In source it would be somebody else's; so would a generator that never yields be none.
         """
-        count = self.code.argument_count + self.code.keyword_only_count
-        count += bool(self.code.flags & 0x04) + bool(self.code.flags & 0x08)
-        bound = {*self.code.variables[:count], *self.code.free}
-        reached = [one for at in self.graph.order for one in self.graph.instructions(at)]
-        for one in reached:
-            if one.name.startswith("STORE_FAST_LOAD"):
-                bound.add(one.value[0])
-            elif one.name.startswith(("STORE_FAST", "STORE_DEREF")):
-                bound.update(one.value if isinstance(one.value, tuple) else (one.value,))
-        for one in reached:
-            loaded = one.name.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE"))
-            names = one.value if isinstance(one.value, tuple) else (one.value,)
-            if loaded and one.name != "LOAD_FAST_AND_CLEAR" and not bound.issuperset(names):
-                raise Stopped("a variable that nothing binds", one)
-        if self.code.flags & 0x20 and not any(one.name.startswith("YIELD") for one in reached):
-            raise Stopped("a generator that yields nothing")
+        bound = {*self.code.variables[: argument_count(self.code)], *self.code.free}
+        reached = [i for at in self.graph.order for i in self.graph.instructions(at)]
+        for i in reached:
+            names = i.value if isinstance(i.value, tuple) else (i.value,)
+            if i.name.startswith(("STORE_FAST", "STORE_DEREF")):
+                bound.update(names[:1] if i.name == "STORE_FAST_LOAD_FAST" else names)
+        for i in reached:
+            names = i.value if isinstance(i.value, tuple) else (i.value,)
+            loads = i.name.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE"))
+            if loads and i.name != "LOAD_FAST_AND_CLEAR" and not bound.issuperset(names):
+                raise DecompileError("a variable that nothing binds", i)
+        if self.code.flags & _GENERATOR and not any(i.name.startswith("YIELD") for i in reached):
+            raise DecompileError("a generator that yields nothing")
 
     def follow(
-        self,
-        at: int,
-        stop: int | None,
-        stack: Sequence[Entry],
-        loop: Loop | None,
-        *,
-        begun: bool = False,
-    ) -> Outcome:
-        """Follow the code from *at* up to *stop*. *begun*: at the head of *loop* just now."""
-        done: list[ast.stmt] = []
-        now: list[Entry] = list(stack)
-        while True:
-            if not begun:
-                if at == stop:
-                    return Outcome(done, now)
-                if loop is not None and at == loop.follow:
-                    return Outcome([*done, ast.Break()], None)
-                if loop is not None and at == loop.head:
-                    return Outcome([*done, ast.Continue()], None)
+        self, at: int, stack: Sequence[Entry], region: Region, *, in_loop: bool = False
+    ) -> Path:
+        """Follow the code from *at* to the end of *region*. *in_loop*: *at* is its loop's head."""
+        path = Path(at, stack, region)
+        while in_loop or not path.arrives():
             self.visits += 1
             if self.visits > VISIT_LIMIT:
-                raise Stopped("branches beyond every limit")
-            block = self.graph.blocks[at]
-            if block.end is not None and block.end.name == "FOR_ITER" and not begun:
-                at, now = self.for_loop(block, now, done)
-                continue
-            if at in self.graph.heads and not begun:
-                following = self.while_loop(at, now, done)
-                if following is None:
-                    return Outcome(done, None)
-                at = following
-                continue
-            begun = False
-            machine = Machine(self.known, now, done)
-            machine.run(block.body)
-            now = machine.stack
-            if block.conditional:
-                test = read_test(
-                    self.graph, self.known, block, now, stop, loop.head if loop else None
-                )
-                parted = self.part(test, stop, loop, done)
-                if isinstance(parted, Outcome):
-                    return parted
-                at, now = parted
-                continue
-            if block.end is not None and block.target is None:
-                self.finish(block, machine)
-                return Outcome(done, None)
-            following = block.target if block.target is not None else block.fall
-            if following is None:
-                raise Stopped("instructions that end nowhere", block.end)
-            at = following
+                raise DecompileError("branches beyond every limit")
+            assert path.at is not None  # it has not arrived
+            block = self.graph.blocks[path.at]
+            if block.ends_with("FOR_ITER") and not in_loop:
+                self.for_loop(block, path)
+            elif block.at in self.graph.loops and not in_loop:
+                self.while_loop(block, path)
+            else:
+                self.block(block, path)
+            in_loop = False
+        return path
 
-    def finish(self, block: Block, machine: Machine) -> None:
-        """Add the return or raise that ends *block*."""
+    def block(self, block: Block, path: Path) -> None:
+        """Follow the instructions of one block, and go on where they lead."""
+        machine = StackMachine(self.context, path.stack, path.statements)
+        run(machine, block.body)
+        path.stack = machine.stack
+        following = block.fall if block.target is None else block.target
+        if block.conditional:
+            reader = TestReader(self.graph, self.context, {path.region.stop, path.region.loop_head})
+            self.branch(reader.read(block, path.stack), path)
+        elif block.end is not None and block.target is None:
+            path.end(self.last_statement(block, machine))
+        elif following is None:
+            raise DecompileError(_NOWHERE, block.end)
+        else:
+            path.at = following
+
+    def last_statement(self, block: Block, machine: StackMachine) -> ast.stmt:
+        """Return the return or raise that ends *block*."""
         end = block.end
-        assert end is not None  # it was asked for by whoever calls
-        if end.name == "RETURN_CONST":
-            machine.statements.append(ast.Return(constant(end.value)))
-        elif end.name == "RETURN_VALUE":
-            machine.statements.append(ast.Return(machine.expression()))
-        elif end.name == "RAISE_VARARGS" and end.argument in (0, 1, 2):
+        if block.ends_with("RETURN_CONST"):
+            return ast.Return(constant(end.value if end else None))
+        if block.ends_with("RETURN_VALUE"):
+            return ast.Return(machine.expression())
+        if end is not None and end.name == "RAISE_VARARGS" and end.argument in (0, 1, 2):
             parts: list[ast.expr | None] = list(machine.expressions(end.argument))
             if end.argument == 2 and machine.version < (3, 0):
-                raise Stopped("a raise in Python 2's form", end)
-            parts += [None, None]
-            machine.statements.append(ast.Raise(parts[0], parts[1]))
-        else:
-            raise Stopped("an exception handler", end)
+                raise DecompileError("a raise in Python 2's form", end)
+            return ast.Raise(*(*parts, None, None)[:2])
+        raise DecompileError("an exception handler", end)
 
     # Branches
 
-    def part(
-        self, test: Test, stop: int | None, loop: Loop | None, done: list[ast.stmt]
-    ) -> Outcome | tuple[int, list[Entry]]:
-        """Follow both sides of a test. Returns where to go on and the stack there, or the end."""
-        meeting = self.graph.join(test.at, test.fall, test.target)
-        until = stop if meeting is None else meeting
-        one = self.follow(test.fall, until, test.fall_stack, loop)
-        explicit = loop is not None and stop == loop.head == until and test.fall != stop
-        if meeting is None and explicit and not one.statements and one.stack is not None:
-            one = Outcome([ast.Continue()], None)
-        both = self.returns_tested(test) and as_expression(one.statements) is not None
-        if meeting is None and one.stack is None and not both:
-            done.append(
-                asserted(test.test, one.statements) or ast.If(test.test, one.statements, [])
-            )
-            return test.target, test.target_stack
-        other = self.follow(test.target, until, test.target_stack, loop)
-        if one.stack is None and other.stack is None:
-            self.both_end(test, one, other, done)
-            return Outcome(done, None)
-        if one.stack is None or other.stack is None:
-            done.append(branch(test.test, one.statements, other.statements))
-            stack = other.stack if one.stack is None else one.stack
-        else:
-            stack = self.merge(test, one, other, done)
-        if until is None:
-            raise Stopped("instructions that end nowhere")
+    def branch(self, test: Test, path: Path) -> None:
+        """Follow both sides of a test to where they meet, and go on there."""
+        meeting = self.graph.meeting(test.at, test.fall, test.target)
+        region = path.region if meeting is None else replace(path.region, stop=meeting)
+        body = self.follow(test.fall, test.fall_stack, region)
         if meeting is None:
-            return Outcome(done, stack)
-        return until, stack or []
+            self.say_continue(body, test)
+            both = self.returns_tested(test) and as_expression(body.statements) is not None
+            if body.ended and not both:
+                path.statements.append(if_or_assert(test.test, body.statements))
+                path.go_to(test.target, test.target_stack)
+                return
+        orelse = self.follow(test.target, test.target_stack, region)
+        if body.ended and orelse.ended:
+            path.end(*both_return(test.test, body.statements, orelse.statements))
+            return
+        if body.ended or orelse.ended:
+            path.statements.append(make_if(test.test, body.statements, orelse.statements))
+            stack = orelse.stack if body.ended else body.stack
+        else:
+            stack = self.merge(test, body, orelse, path.statements)
+        if region.stop is None:
+            raise DecompileError(_NOWHERE)
+        path.go_to(region.stop, stack)
+
+    def say_continue(self, body: Path, test: Test) -> None:
+        """End a side that only goes back to the head of its loop, where it says so itself."""
+        stop = body.region.stop
+        explicit = stop is not None and stop == body.region.loop_head and test.fall != stop
+        if explicit and not body.statements and not body.ended:
+            body.end(ast.Continue())
 
     def returns_tested(self, test: Test) -> bool:
         """Tell whether the other side only returns, so that both may be one expression."""
-        if self.code.name == "<lambda>":
+        if self.code.is_lambda:
             return True
-        block = self.graph.blocks[test.target]
-        held = any(any(entry is part for part in self.known.tested) for entry in test.target_stack)
-        return held and block.end is not None and block.end.name == "RETURN_VALUE"
+        tested = self.context.tested
+        waits = any(any(entry is part for part in tested) for entry in test.target_stack)
+        return waits and self.graph.blocks[test.target].ends_with("RETURN_VALUE")
 
-    def both_end(self, test: Test, one: Outcome, other: Outcome, done: list[ast.stmt]) -> None:
-        """Add two sides that both return: as one expression where they are one."""
-        left, right = as_expression(one.statements), as_expression(other.statements)
-        if left is not None and right is not None and len(other.statements) == 1:
-            done.append(ast.Return(choice(test.test, left, right)))
-        else:
-            done.append(ast.If(test.test, one.statements, []))
-            done.extend(other.statements)
-
-    def merge(self, test: Test, one: Outcome, other: Outcome, done: list[ast.stmt]) -> list[Entry]:
-        """Add two sides that meet again; return the stack there."""
-        left, right = one.stack or [], other.stack or []
+    def merge(self, test: Test, body: Path, orelse: Path, statements: Body) -> list[Entry]:
+        """Add two sides that meet again to *statements*; return the stack there."""
+        left, right = body.stack, orelse.stack
         if len(left) != len(right):
-            raise Stopped("two ways meet with different stacks", test.instruction)
-        different = [i for i, (a, b) in enumerate(zip(left, right)) if a is not b]
-        if not one.statements and not other.statements and different == [len(left) - 1]:
-            a, b = left[-1], right[-1]
-            if isinstance(a, ast.expr) and isinstance(b, ast.expr):
-                return [*left[:-1], choice(test.test, a, b)]
+            raise DecompileError("two ways meet with different stacks", test.instruction)
+        different = [index for index, (a, b) in enumerate(zip(left, right)) if a is not b]
+        if not body.statements and not orelse.statements and different == [len(left) - 1]:
+            first, second = left[-1], right[-1]
+            if isinstance(first, ast.expr) and isinstance(second, ast.expr):
+                return [*left[:-1], choose(test.test, first, second)]
         if different:
-            raise Stopped("two ways meet with different values", test.instruction)
-        statement = branch(test.test, one.statements, other.statements)
-        inverted = _inverted(statement)
+            raise DecompileError("two ways meet with different values", test.instruction)
+        statement = make_if(test.test, body.statements, orelse.statements)
         if appends(statement):
-            done.append(statement)
+            statements.append(statement)
         else:
-            Machine(self.known, left, done).emit(inverted or statement)
+            machine = StackMachine(self.context, left, statements)
+            machine.emit(tested_at_both_ends(statement) or statement)
         return left
 
     # Loops
 
-    def for_loop(
-        self, block: Block, stack: list[Entry], done: list[ast.stmt]
-    ) -> tuple[int, list[Entry]]:
-        """Follow the loop that begins with *block*; return where it ends and the stack there."""
-        if not stack or block.target is None or block.fall is None:
-            raise Stopped("a loop over nothing", block.end)
-        top = stack[-1]
-        if isinstance(top, ast.Name) and top.id == ".0":
-            top = Iterator(top)
-        if not isinstance(top, Iterator):
-            raise Stopped("a loop over what is no iterator", block.end)
-        inside = self.graph.heads.get(block.at, {block.at})
-        leaving = self.leaving(inside - {block.at}, inside)
-        follow = self.follow_of(block.target, leaving)
+    def for_loop(self, block: Block, path: Path) -> None:
+        """Follow the loop that begins with *block*, and go on where it ends."""
+        if not path.stack or block.target is None or block.fall is None:
+            raise DecompileError("a loop over nothing", block.end)
+        *before, iterator = path.stack
+        if isinstance(iterator, ast.Name) and iterator.id == ".0":
+            iterator = Iterator(iterator)
+        if not isinstance(iterator, Iterator):
+            raise DecompileError("a loop over what is no iterator", block.end)
+        inside = self.graph.loops.get(block.at, {block.at})
+        follow = self.end_of_loop(block.target, self.leaving(inside - {block.at}, inside))
         targets = Targets(1)
-        within = [*stack[:-1], top]
-        loop = Loop(block.at, follow)
-        body = self.follow(block.fall, block.at, [*within, Item(targets, 0)], loop)
-        if body.stack is not None and not _identical(body.stack, within):
-            raise Stopped("a loop that leaves something behind", block.end)
-        behind: list[Entry] = list(stack[:-1])
-        orelse: list[ast.stmt] = []
+        stack = [*before, iterator]
+        region = Region(block.at, block.at, follow)
+        body = self.follow(block.fall, [*stack, Item(targets, 0)], region)
+        self.require_same_stack(body, stack, block)
+        orelse: Body = []
         if follow != block.target:
-            end = self.follow(block.target, follow, behind, None)
+            end = self.follow(block.target, before, Region(follow))
+            self.require_same_stack(end, before, block)
             orelse = end.statements
-            if end.stack is not None and not _identical(end.stack, behind):
-                raise Stopped("a loop that leaves something behind", block.end)
-        statement = ast.For(
-            stores.for_target(targets), top.of, _body(body.statements), orelse, lineno=0
+        if 0 not in targets.by_index:
+            raise DecompileError("a loop without a variable")
+        loop = ast.For(
+            targets.by_index[0], iterator.iterable, loop_body(body.statements), orelse, lineno=0
         )
-        found = filled(statement)
-        if found is not None and behind and behind[-1] is found[0]:
-            behind[-1] = found[1]
-        elif appends(statement):
-            done.append(statement)  # a part of the comprehension around it
+        filled = filled_collection(loop)
+        if filled is not None and before and before[-1] is filled[0]:
+            before[-1] = filled[1]
+        elif appends(loop):
+            path.statements.append(loop)  # a part of the comprehension around it
         else:
-            Machine(self.known, behind, done).emit(statement)
-        return follow, behind
+            StackMachine(self.context, before, path.statements).emit(loop)
+        path.go_to(follow, before)
 
-    def while_loop(self, head: int, stack: list[Entry], done: list[ast.stmt]) -> int | None:
-        """Follow the loop at *head*; return where it ends, None if it only returns."""
-        inside = self.graph.heads[head]
+    def while_loop(self, block: Block, path: Path) -> None:
+        """Follow the loop at *block*, and go on where it ends, if it does not only return."""
+        inside = self.graph.loops[block.at]
         leaving = self.leaving(inside, inside)
         follow: int | None = None
         if leaving:
-            own = [at for at in self.graph.blocks[head].successors if at not in inside]
+            own = [at for at in block.successors if at not in inside]
             first = own[0] if own else max(leaving, key=self.graph.order.__getitem__)
-            follow = self.follow_of(first, leaving - {first})
+            follow = self.end_of_loop(first, leaving - {first})
             if own and follow != first and not self.only_drops(first):
-                raise Stopped("a while loop with an else", self.graph.blocks[head].end)
-        body = self.follow(head, head, stack, Loop(head, follow), begun=True)
-        if body.stack is not None and not _identical(body.stack, stack):
-            raise Stopped("a loop that leaves something behind", self.graph.blocks[head].end)
-        Machine(self.known, stack, done).emit(_while(_body(body.statements)))
-        return follow
+                raise DecompileError("a while loop with an else", block.end)
+        region = Region(block.at, block.at, follow)
+        body = self.follow(block.at, path.stack, region, in_loop=True)
+        self.require_same_stack(body, path.stack, block)
+        StackMachine(self.context, path.stack, path.statements).emit(make_while(body.statements))
+        if follow is None:
+            path.end()
+        else:
+            path.at = follow
+
+    def require_same_stack(self, path: Path, stack: list[Entry], block: Block) -> None:
+        """Refuse a loop that leaves another stack than it found."""
+        if not path.ended and not identical(path.stack, stack):
+            raise DecompileError("a loop that leaves something behind", block.end)
 
     def only_drops(self, at: int) -> bool:
         """Tell whether a block only cleans up behind ``a < b < c``."""
         return all(i.name in ("POP_TOP", "POP_BLOCK") for i in self.graph.blocks[at].body)
 
-    def leaving(self, of: set[int], inside: set[int]) -> set[int]:
-        """Return the blocks outside of a loop that those *of* it lead to."""
+    def leaving(self, blocks: set[int], inside: set[int]) -> set[int]:
+        """Return the blocks outside of a loop that those of *blocks* lead to."""
         return {
             self.graph.through(to)
-            for at in of
+            for at in blocks
             for to in self.graph.blocks[at].successors
             if to not in inside
         }
 
-    def follow_of(self, end: int, leaving: set[int]) -> int:
+    def end_of_loop(self, end: int, leaving: set[int]) -> int:
         """Return what comes after a loop that ends at *end* unless it is left before."""
         common = self.graph.reach(end) & frozenset().union(*map(self.graph.reach, leaving))
-        return min(common, key=self.graph.order.__getitem__) if common else end
+        return self.graph.first(common) if common else end
 
 
-def branch(test: ast.expr, one: list[ast.stmt], other: list[ast.stmt]) -> ast.If:
+def make_if(test: ast.expr, body: Body, orelse: Body) -> ast.If:
     """Return the if statement of two sides, either of which may do nothing."""
-    return ast.If(test, one or [ast.Pass()], other)
+    return ast.If(test, body or [ast.Pass()], orelse)
 
 
-def asserted(test: ast.expr, statements: list[ast.stmt]) -> ast.Assert | None:
-    """Return the assert statement that raises if *test* holds; None if it is none."""
-    raised = statements[0] if len(statements) == 1 else None
-    error = raised.exc if isinstance(raised, ast.Raise) and raised.cause is None else None
-    if isinstance(error, Assertion):
-        return ast.Assert(negated(test), None)
-    called = isinstance(error, ast.Call) and isinstance(error.func, Assertion)
+def if_or_assert(test: ast.expr, body: Body) -> ast.stmt:
+    """Return the if statement whose *body* ends the way, or the assert that it stands for."""
+    statement = body[0] if len(body) == 1 else None
+    error = statement.exc if isinstance(statement, ast.Raise) and not statement.cause else None
+    if isinstance(error, AssertionErrorName):
+        return ast.Assert(negate(test), None)
+    called = isinstance(error, ast.Call) and isinstance(error.func, AssertionErrorName)
     if isinstance(error, ast.Call) and called and len(error.args) == 1 and not error.keywords:
-        return ast.Assert(negated(test), error.args[0])
-    return None
+        return ast.Assert(negate(test), error.args[0])
+    return ast.If(test, body, [])
 
 
-def _body(statements: list[ast.stmt]) -> list[ast.stmt]:
-    if statements and isinstance(statements[-1], ast.Continue):
-        statements = statements[:-1]
-    return statements or [ast.Pass()]
-
-
-def _identical(one: list[Entry], other: list[Entry]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other))
-
-
-def _while(body: list[ast.stmt]) -> ast.While:
-    """Return the while loop of a body that leaves it by itself."""
-    if len(body) >= 2 and isinstance(body[-1], ast.Break) and isinstance(body[-2], ast.If):
-        body = _turned(body[:-1])
-    first = body[0]
-    if len(body) == 1 and isinstance(first, ast.If) and _breaks(first.orelse):
-        return ast.While(first.test, _body(first.body), [])
-    return ast.While(ast.Constant(True), body, [])
-
-
-def _turned(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Return what stands before a break at a loop's end, with the break where it leads to it.
-
-    What said continue comes to the end of the body by itself then.
-    """
-    last = statements[-1] if statements else None
-    if isinstance(last, ast.Continue):
-        return statements[:-1]
-    if isinstance(last, (ast.Return, ast.Raise, ast.Break)):
-        return statements
-    if isinstance(last, ast.If):
-        one, other = _turned(last.body), _turned(last.orelse)
-        whole = ast.If(last.test, one, other) if one else ast.If(negated(last.test), other, [])
-        return [*statements[:-1], whole]
-    kept = [one for one in statements if not isinstance(one, ast.Pass)]
-    return [*kept, ast.Break()]
-
-
-def _breaks(statements: list[ast.stmt]) -> bool:
-    return len(statements) == 1 and isinstance(statements[0], ast.Break)
-
-
-def _continues(statements: list[ast.stmt]) -> bool:
-    """Tell whether one of *statements* goes on with the loop that they stand in."""
-    return any(
-        isinstance(one, ast.Continue)
-        or (isinstance(one, ast.If) and (_continues(one.body) or _continues(one.orelse)))
-        for one in statements
-    )
-
-
-def _inverted(statement: ast.If) -> ast.While | None:
-    """Return the while loop whose test stands before it and again at its end."""
-    if len(statement.body) != 1 or statement.orelse:
-        return None
-    loop = statement.body[0]
-    if not isinstance(loop, ast.While) or not isinstance(loop.test, ast.Constant):
-        return None
-    last = loop.body[-1]
-    if not isinstance(last, ast.If) or not _breaks(last.body) or last.orelse:
-        return None
-    if _continues(loop.body[:-1]):
-        return None  # which leads past the test at the end
-    if ast.dump(negated(last.test)) != ast.dump(statement.test):
-        return None
-    return ast.While(statement.test, _body(loop.body[:-1]), [])
+def both_return(test: ast.expr, body: Body, orelse: Body) -> Body:
+    """Return the statements of two sides that both end: one expression where they are one."""
+    left, right = as_expression(body), as_expression(orelse)
+    if left is not None and right is not None and len(orelse) == 1:
+        return [ast.Return(choose(test, left, right))]
+    return [ast.If(test, body, []), *orelse]

@@ -9,7 +9,7 @@ ARTIFACT_CHANGED = Code(
     title="The file has changed since its sidecar was written",
     severity="fatal",
     decides=QUESTIONS,
-    message="{subject} has changed since its sidecar was written (SHA-256 differs)",
+    message="{change}",
     cure="restore the file, or save the model again under capsule",
 )
 DESCRIBED = Code(

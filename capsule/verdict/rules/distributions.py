@@ -14,7 +14,7 @@ from capsule.verdict.finding import QUESTIONS, Finding, Reach
 
 
 def reached_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that a function of the model reaches."""
+    """Find distributions that a function of the model reaches."""
     for name, reach in sorted(case.reaches.of_distribution.items()):
         saved = case.manifest.distribution(name)
         if saved is None or name in case.core:
@@ -51,13 +51,13 @@ def _removed(case: Case, version: str) -> set[str]:
         for function in case.reaches.functions()
         for binding in case.manifest.nodes[function].names
         if binding.to == "numpy"
-        for attribute in binding.taken
+        for attribute in binding.members
         if removed_from_numpy(attribute, version)
     }
 
 
 def unknown_distributions(subject: Subject) -> Iterator[Finding]:
-    """Modules that are somebody's distribution, and nobody knows whose.
+    """Find modules that are somebody's distribution, and nobody knows whose.
 
     Of a file without a sidecar that is so of every module; what saved it has a rule of its own.
     """
@@ -69,33 +69,33 @@ def unknown_distributions(subject: Subject) -> Iterator[Finding]:
 
 
 def framework_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that Keras and the backend need."""
+    """Find distributions that Keras and the backend need."""
     for name, reach in sorted(case.framework.items()):
         if name in case.core or name in case.reaches.of_distribution:
             continue
         saved = case.manifest.distribution(name)
-        found = case.environment.distributions.get(name)
-        if saved is None or (found and Version(found) == Version(saved.version)):
+        version = case.environment.distributions.get(name)
+        if saved is None or (version and Version(version) == Version(saved.version)):
             continue
         # Other versions of the framework may need others: only numbers are missed for sure.
         numeric = name in NUMERIC
-        if found is None:
+        if version is None:
             code = codes.DISTRIBUTION_MISSING.with_severity("warning" if numeric else "note")
             code = code.deciding(*(QUESTIONS if numeric else ()))
         else:
             code = codes.DISTRIBUTION_VERSION.with_severity("warning" if numeric else "note")
             code = code if numeric else code.deciding()
-        yield code(name, reach, expected=saved.version, found=found)
+        yield code(name, reach, expected=saved.version, found=version)
 
 
 def other_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that nothing of the model reaches: noise, reported as such."""
+    """Find distributions that nothing of the model reaches: noise, reported as such."""
     reached = {*case.core, *case.framework, *case.reaches.of_distribution}
     for saved in case.manifest.distributions or ():
-        found = case.environment.distributions.get(saved.name)
-        if saved.name not in reached and found != saved.version:
-            after = found or "not installed"
-            yield codes.UNREACHED(saved.name, expected=saved.version, found=found, after=after)
+        version = case.environment.distributions.get(saved.name)
+        if saved.name not in reached and version != saved.version:
+            after = version or "not installed"
+            yield codes.UNREACHED(saved.name, expected=saved.version, found=version, after=after)
 
 
 OF_SUBJECT: tuple[SubjectRule, ...] = (unknown_distributions,)

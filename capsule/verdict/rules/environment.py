@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from capsule.bytecode.formats import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
-from capsule.keras_compat.facts import is_keras3, keras_generation, same_family
+from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
 from capsule.verdict.case import Case, CaseRule
 from capsule.verdict.codes import environment as codes
@@ -24,7 +25,7 @@ _DEFAULT_SETTINGS = {
 
 
 def served(case: Case) -> Iterator[Finding]:
-    """A SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
+    """Find a SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
     name = case.manifest.artifact.name
     backend = backend_provider(case.environment.distributions, "tensorflow")
     if backend is None:
@@ -54,11 +55,11 @@ def served(case: Case) -> Iterator[Finding]:
 
 
 def bytecode(case: Case) -> Iterator[Finding]:
-    """Bytecode of another Python: it raises, or worse, it runs."""
+    """Find bytecode of another Python: it raises, or worse, it runs."""
     saved, here = case.manifest.python, case.environment.python
     if not _may_differ(saved, here):
         return
-    expected, found = f"Python {_span(saved)}", f"Python {here.minor}"
+    expected = f"Python {_span(saved)}"
     code = codes.BYTECODE_RELATED if _is_related(saved, here) else codes.BYTECODE
     code = codes.BYTECODE_PERHAPS if here.minor in saved.versions else code
     for function in case.manifest.functions:
@@ -67,13 +68,13 @@ def bytecode(case: Case) -> Iterator[Finding]:
                 function.name,
                 reach_of(function),
                 expected=expected,
-                found=found,
+                found=f"Python {here.minor}",
                 layer=layer_of(function),
             )
 
 
 def code_only(case: Case) -> Iterator[Finding]:
-    """Definitions of which only bytecode is left, which runs under its own Python alone."""
+    """Find definitions of which only bytecode is left, which runs under its own Python alone."""
     saved, here = case.manifest.python, case.environment.python
     if not _may_differ(saved, here):
         return
@@ -116,7 +117,7 @@ def _span(python: PythonFacts) -> str:
 
 
 def python(case: Case) -> Iterator[Finding]:
-    """Another version of Python, or another Python."""
+    """Find another version of Python, or another Python."""
     saved, here = case.manifest.python, case.environment.python
     if (saved.implementation, saved.version) == (here.implementation, here.version):
         return
@@ -125,7 +126,7 @@ def python(case: Case) -> Iterator[Finding]:
 
 
 def platform(case: Case) -> Iterator[Finding]:
-    """Another system or machine, where the numbers may come out otherwise."""
+    """Find another system or machine, where the numbers may come out otherwise."""
     saved, here = case.manifest.platform, case.environment.platform
     if saved is None or here is None:
         return
@@ -137,7 +138,7 @@ def platform(case: Case) -> Iterator[Finding]:
 
 
 def keras(case: Case) -> Iterator[Finding]:
-    """No Keras, another generation of it, or another version."""
+    """Find a Keras that is missing, of another generation, or of another version."""
     saved = case.manifest.keras
     if case.keras is None:
         module = saved.module if saved else "keras"
@@ -184,7 +185,7 @@ def _is_newer(version: str, saved: str) -> bool:
 
 
 def backend(case: Case) -> Iterator[Finding]:
-    """No backend, another one, or another version of it."""
+    """Find a backend that is missing, another one, or of another version."""
     saved = case.manifest.keras
     if saved is None:
         return
@@ -256,7 +257,7 @@ def _reach_of_backend(case: Case, distribution: str) -> Reach:
 
 
 def settings(case: Case) -> Iterator[Finding]:
-    """What keras.json, the environment or the code sets against what was in effect at save."""
+    """Find what keras.json, the environment or the code sets against what was in effect at save."""
     saved, keras = case.manifest.settings, case.manifest.keras
     expected: dict[str, object] = {}
     if saved is not None:
@@ -266,28 +267,28 @@ def settings(case: Case) -> Iterator[Finding]:
     if keras is not None and keras.backend is not None and is_keras3(keras):
         expected["backend"] = keras.backend
     for name, value in expected.items():
-        found = case.environment.settings.get(name, _DEFAULT_SETTINGS[name])
-        if found != value:
+        setting = case.environment.settings.get(name, _DEFAULT_SETTINGS[name])
+        if setting != value:
             yield codes.SETTINGS(
-                name, ("model", "keras", name), expected=str(value), found=str(found)
+                name, ("model", "keras", name), expected=str(value), found=str(setting)
             )
 
 
 def variables(case: Case) -> Iterator[Finding]:
-    """Environment variables that change what Keras computes."""
+    """Find environment variables that change what Keras computes."""
     saved = case.manifest.environment_variables
     if saved is None or case.environment.kind not in ("live", "interpreter"):
         return
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
-        expected, found = saved.get(name), case.environment.variables.get(name)
-        if expected != found:
+        expected, value = saved.get(name), case.environment.variables.get(name)
+        if expected != value:
             yield codes.VARIABLE(
                 name,
                 ("model", "keras", name),
                 expected=expected,
-                found=found,
+                found=value,
                 before=expected or "unset",
-                after=found or "unset",
+                after=value or "unset",
                 command=f"export {name}={expected}" if expected else f"unset {name}",
             )
 

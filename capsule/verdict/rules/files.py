@@ -13,47 +13,48 @@ from capsule.verdict.finding import Finding
 
 
 def described(subject: Subject) -> Iterator[Finding]:
-    """A sidecar made for a file that existed: nobody saw the model saved."""
-    if subject.manifest.origin == "file":
+    """Find a sidecar made for a file that existed: nobody saw the model saved."""
+    if subject.manifest.origin == "described":
         yield codes.DESCRIBED(subject.manifest.artifact.name, ("model",))
 
 
 def save_warnings(subject: Subject) -> Iterator[Finding]:
-    """What may go wrong though nothing shows it."""
-    for warning in subject.manifest.model.doubts if subject.manifest.model else ():
+    """Find the warnings that were given at save."""
+    for warning in subject.manifest.model.warnings if subject.manifest.model else ():
         yield codes.SAVE_WARNING(subject.manifest.artifact.name, ("model",), warning=warning)
 
 
 def weights_only(subject: Subject) -> Iterator[Finding]:
-    """Weights without a model: no Keras makes one of them."""
+    """Find weights without a model: no Keras makes one of them."""
     if subject.manifest.artifact.format == "weights-h5":
         yield codes.WEIGHTS_ONLY(subject.manifest.artifact.name, ("model",))
 
 
 def no_probe(subject: Subject) -> Iterator[Finding]:
-    """Nothing was computed when the file was saved, so that equality can't be promised."""
+    """Find files of which no outputs were recorded, so that equality can't be promised."""
     if subject.inferred and subject.manifest.probe.skipped is not None:
         yield codes.NO_PROBE(subject.manifest.artifact.name, ("model",))
 
 
 def artifact_changed(case: Case) -> Iterator[Finding]:
-    """Another file than the one that the sidecar describes."""
+    """Find another file than the one that the sidecar describes."""
     description = case.description
-    if description.changed:
+    if description.change is not None:
         yield codes.ARTIFACT_CHANGED(
             description.path.name,
             ("model",),
             expected=f"sha256:{description.manifest.artifact.sha256}",
             found=f"sha256:{description.identity.sha256}",
+            change=description.change,
         )
 
 
 def form(case: Case) -> Iterator[Finding]:
-    """What a Keras 3 can't read of an older file as it stands, and what can't be translated."""
+    """Find what a Keras 3 can't read of an older file, as it stands or translated."""
     description = case.description
     if description.identity.format == "keras-json":
         yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
-    if description.manifest.artifact.format == "weights-h5" or not _older(case):
+    if case.served or case.manifest.artifact.format == "weights-h5" or not _older(case):
         return
     for name in incompatibilities(description.artifact):
         yield REGISTRY[name]("keras", ("model",))
@@ -66,8 +67,8 @@ def _older(case: Case) -> bool:
     if case.keras is None or not case.keras.third:
         return False
     keras = case.manifest.keras
-    known = keras.version if keras is not None else case.description.artifact.keras_version
-    return known is None or not known.startswith("3.")
+    version = keras.version if keras is not None else case.description.artifact.keras_version
+    return version is None or not version.startswith("3.")
 
 
 OF_SUBJECT: tuple[SubjectRule, ...] = (described, weights_only, save_warnings, no_probe)

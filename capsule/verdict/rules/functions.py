@@ -15,7 +15,7 @@ from capsule.verdict.reach import layer_of, reach_of, short
 
 
 def unbuilt(subject: Subject) -> Iterator[Finding]:
-    """Layers that were never built: their weights are not in the file."""
+    """Find layers that were never built: their weights are not in the file."""
     manifest, reaches = subject.manifest, subject.reaches
     layers = manifest.model.unbuilt if manifest.model else ()
     if not layers:
@@ -37,13 +37,13 @@ def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
     """Give the functions that take more than constants of numpy, and what they take."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            used = [a for a in binding.taken if a not in ("pi", "e", "inf", "nan", "newaxis")]
+            used = [a for a in binding.members if a not in ("pi", "e", "inf", "nan", "newaxis")]
             if binding.to == "numpy" and used:
                 yield name, used[0]
 
 
 def name_missing(subject: Subject) -> Iterator[Finding]:
-    """Names that a function uses and that nothing defines."""
+    """Find names that a function uses and that nothing defines."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             if not binding.missing or binding.name in subject.custom.bind:
@@ -57,7 +57,7 @@ def name_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def value_opaque(subject: Subject) -> Iterator[Finding]:
-    """Names whose value could not be stored, so that nothing can bind them again."""
+    """Find names whose value could not be stored, so that nothing can bind them again."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             opaque = values.is_opaque(binding.value) if holds_value(binding) else []
@@ -73,13 +73,13 @@ def value_opaque(subject: Subject) -> Iterator[Finding]:
 
 
 def source_missing(subject: Subject) -> Iterator[Finding]:
-    """Definitions of which no source exists: bytecode lives under one minor of Python."""
+    """Find definitions of which no source exists: bytecode lives under one minor of Python."""
     for name in subject.reaches.functions():
         node, reach = subject.manifest.nodes[name], subject.reaches.of_node[name]
         if node.kind == "class" and node.source is None:
             if not supplied(short(name), subject.custom.names):
                 yield codes.CLASS_OPAQUE(short(name), reach, expected="source", reason=node.reason)
-        elif node.lifted:
+        elif node.decompiled:
             yield codes.SOURCE_DECOMPILED(
                 subject.called(name),
                 reach,
@@ -100,19 +100,19 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def unread(subject: Subject) -> Iterator[Finding]:
-    """Functions of the file that no Python's code reader understands."""
+    """Find functions of the file that no Python's code reader understands."""
     for function, node in subject.functions if subject.inferred else ():
         if function.key is not None and node is not None and _is_empty(node):
             yield codes.UNREAD(layer_of(function), reach_of(function), reason=node.reason)
 
 
 def _is_empty(node: Node) -> bool:
-    made = node.kind in ("lambda", "function") and node.origin != "reference"
-    return made and node.source is None and node.code is None
+    defined = node.kind in ("lambda", "function") and node.origin != "reference"
+    return defined and node.source is None and node.code is None
 
 
 def module_opaque(subject: Subject) -> Iterator[Finding]:
-    """The user's own modules whose source is not in the sidecar."""
+    """Find the user's own modules whose source is not in the sidecar."""
     nodes = subject.manifest.nodes
     packages = {name[:at] for name in nodes for at, c in enumerate(name) if c == "."}
     for name in subject.reaches.of_node:
@@ -123,7 +123,7 @@ def module_opaque(subject: Subject) -> Iterator[Finding]:
 
 
 def function_unknown(subject: Subject) -> Iterator[Finding]:
-    """Functions in the file of which no live object was seen."""
+    """Find functions in the file of which no live object was seen."""
     for function, node in subject.functions:
         keras_has = function.encoding == "by-name" and is_of_keras(function.module)
         if node is None and not subject.inferred and not keras_has:
@@ -133,7 +133,7 @@ def function_unknown(subject: Subject) -> Iterator[Finding]:
 
 
 def custom_class(subject: Subject) -> Iterator[Finding]:
-    """Classes of the user's own that were not captured: the file holds their names only."""
+    """Find classes of the user's own that were not captured: the file holds their names only."""
     nodes = [node for function, node in subject.functions if node and function.role == "class"]
     captured = {f"{node.module}:{node.qualname}" for node in nodes}
     for name in subject.manifest.model.custom if subject.manifest.model else ():
@@ -144,10 +144,10 @@ def custom_class(subject: Subject) -> Iterator[Finding]:
 
 
 def randomness(subject: Subject) -> Iterator[Finding]:
-    """Functions that reach random numbers: they compute something else each time."""
+    """Find functions that reach random numbers: they compute something else each time."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            parts = f"{binding.to or ''}.{'.'.join(binding.taken)}".split(".")
+            parts = f"{binding.to or ''}.{'.'.join(binding.members)}".split(".")
             chance = any(p.startswith("random") or p in _CHANCE for p in parts)
             if binding.to is not None and chance:
                 reach = (*subject.reaches.of_node[name], binding.name)
@@ -167,11 +167,11 @@ _OUTSIDE = {
 
 
 def outside(subject: Subject) -> Iterator[Finding]:
-    """Functions that reach what can't be seen from here: names by text, files, settings."""
+    """Find functions that reach what can't be seen from here: names by text, files, settings."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             ways = _OUTSIDE.get(binding.to or "", ())
-            used = [taken for taken in binding.taken if taken.split(".")[0] in ways]
+            used = [chain for chain in binding.members if chain.split(".")[0] in ways]
             if used:
                 yield codes.OUTSIDE(
                     binding.name,
@@ -182,7 +182,7 @@ def outside(subject: Subject) -> Iterator[Finding]:
 
 
 def module_state(subject: Subject) -> Iterator[Finding]:
-    """Local modules whose source alone does not make them what they were."""
+    """Find local modules whose source alone does not make them what they were."""
     for name in subject.reaches.of_node:
         node = subject.manifest.nodes[name]
         if node.kind == "module" and node.source is not None and node.reason:

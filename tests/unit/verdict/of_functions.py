@@ -168,7 +168,7 @@ SOURCES = (
         "source was read from the bytecode",
         note("source-decompiled"),
         "the lambda",
-        model_with_lambda(lifted=True, reason="it was typed in"),
+        model_with_lambda(decompiled=True, reason="it was typed in"),
         model_with_lambda(),
         "yes yes yes",
     ),

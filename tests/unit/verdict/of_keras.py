@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.unit.verdict.models import (
     IN_KERAS_2,
+    JAX,
     KERAS_2,
+    OVER_JAX,
     SAFE_MODE,
     SERVED,
     TENSORFLOW,
@@ -145,7 +147,11 @@ BACKEND = (
         fatal("backend-other"),
         "tensorflow",
         Saved(
-            sidecar(binding("tf", to="tensorflow"), nodes=TENSORFLOW),
+            sidecar(
+                binding("scale", "argument", value=2),
+                binding("tf", to="tensorflow"),
+                nodes=TENSORFLOW,
+            ),
             environment(tensorflow_cpu=None, torch="2.4.0"),
         ),
         Saved(
@@ -155,6 +161,14 @@ BACKEND = (
         "no no no",
         "no yes unknown",
         neighbour_effects=(warning("backend-other", "keras same"),),
+    ),
+    Row(
+        "TensorFlow computes in place of JAX",
+        warning("backend-other", "keras same"),
+        "jax",
+        Saved(sidecar(keras=JAX), environment(settings={"backend": "jax"})),
+        Saved(sidecar(keras=JAX), environment(**OVER_JAX)),
+        "unknown yes unknown",
     ),
     Row(
         "no backend is installed at all",
@@ -221,6 +235,19 @@ GRAPHS = (
         "model",
         Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
         Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(**IN_KERAS_2)),
+        "no yes yes",
+        "unknown yes yes",
+        neighbour_effects=(warning("served", "keras"),),
+    ),
+    Row(
+        "a SavedModel where no Keras is installed",
+        fatal("served", "keras"),
+        "model",
+        Saved(sidecar(artifact=SERVED, keras=KERAS_2), environment(tensorflow_cpu="2.15.1")),
+        Saved(
+            sidecar(artifact=SERVED, keras=KERAS_2),
+            environment(tensorflow_cpu="2.15.1", keras=None),
+        ),
         "no yes yes",
         "unknown yes yes",
         neighbour_effects=(warning("served", "keras"),),

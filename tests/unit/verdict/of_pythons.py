@@ -9,6 +9,7 @@ from tests.unit.verdict.models import (
     PYPY,
     REFERENCE,
     SAFE_MODE,
+    SERVED,
     STORED_BY_NAME,
 )
 from tests.unit.verdict.situations import (
@@ -103,6 +104,15 @@ PYTHON = (
         side_effects=(note("source-missing"),),
     ),
     Row(
+        "a graph is no Python, and the Python that serves it is worth a note",
+        note("python"),
+        "python",
+        Saved(sidecar(artifact=SERVED), OTHER_PYTHON),
+        Saved(sidecar(artifact=SERVED), environment()),
+        "no yes yes",
+        "no yes yes",
+    ),
+    Row(
         "another patch release of Python",
         note("python"),
         "python",
@@ -113,6 +123,15 @@ PYTHON = (
 )
 
 PLATFORM = (
+    Row(
+        "a graph that another machine serves",
+        warning("platform", "same"),
+        "platform",
+        Saved(sidecar(artifact=SERVED), environment(machine="arm64")),
+        Saved(sidecar(artifact=SERVED), environment()),
+        "no yes unknown",
+        "no yes yes",
+    ),
     Row(
         "another machine",
         warning("platform", "same"),

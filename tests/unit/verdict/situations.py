@@ -177,6 +177,7 @@ def sidecar(
             "installer": "uv",
         }
         for name in {**versions, **needs}
+        if name is not None
     ]
     graph = {LAMBDA: node(*names), **(nodes or {})}
     return manifest_with(**{"distributions": distributions, "nodes": graph, **parts})

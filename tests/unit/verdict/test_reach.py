@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verdict.files import archive_of, archive_with, by_name, scale
+from tests.unit.verdict.files import archive_of, archive_with, archive_with_code, by_name, scale
 from tests.unit.verdict.models import (
     NUMPY,
     OTHER_PYTHON,
@@ -25,6 +25,7 @@ from tests.unit.verdict.situations import (
     Situation,
     binding,
     environment,
+    environment_here,
     function,
     module,
     node,
@@ -205,6 +206,13 @@ RULES = [
         "backend-missing",
         ["tensorflow"],
     ),
+    ("a SavedModel", Saved(sidecar(artifact=SERVED), environment()), "served", ["keras"]),
+    (
+        "a SavedModel in another TensorFlow",
+        Saved(sidecar(artifact=SERVED), environment(tensorflow_cpu="2.20.0")),
+        "backend-version",
+        ["tensorflow"],
+    ),
     (
         "a setting",
         Saved(sidecar(), environment(settings={"floatx": "float64"})),
@@ -264,6 +272,13 @@ RULES = [
     ("a mask", model_with_function(role="mask"), "mask-lost", ["lambda.mask"]),
     ("a name in a bare file", archive_with(lambda x: x * scale), "name-missing", ["lam", "scale"]),
     ("a function in a bare file", archive_of(by_name("distance")), "by-name-only", ["lam"]),
+    ("code in a bare file", archive_with_code(b"no code", environment_here()), "unread", ["lam"]),
+    (
+        "a bare file without a Keras",
+        archive_of(at=environment_here(keras=None)),
+        "keras-missing",
+        ["keras"],
+    ),
     ("a bare file itself", archive_of(), "no-probe", []),
 ]
 

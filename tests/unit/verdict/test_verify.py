@@ -47,7 +47,7 @@ def test_a_model_is_judged_by_the_sidecar_beside_it(model: Path) -> None:
     verdict = verify(model)
     assert "no-probe" not in codes(verdict)
     assert {"variable"} <= codes(verdict)
-    assert verdict.manifest.origin == "saved"
+    assert verdict.manifest.origin == "recorded"
     assert (verdict.artifact, verdict.facts.name) == (model, "model.keras")
     assert verdict.facts.sha256 == verdict.manifest.artifact.sha256
 
@@ -65,7 +65,7 @@ def test_a_sidecar_that_was_inferred_says_no_more_than_the_file(model: Path) -> 
 
 
 def test_a_sidecar_may_lie_elsewhere(model: Path, tmp_path: Path) -> None:
-    other = write_sidecar(model, tmp_path / "other.json", origin="file")
+    other = write_sidecar(model, tmp_path / "other.json", origin="described")
     assert "no-probe" in codes(verify(model))
     verdict = verify(model, sidecar=other)
     assert "described" in codes(verdict)
@@ -74,7 +74,7 @@ def test_a_sidecar_may_lie_elsewhere(model: Path, tmp_path: Path) -> None:
 
 def test_the_sidecar_that_is_named_goes_before_the_one_beside(model: Path, tmp_path: Path) -> None:
     write_sidecar(model, sidecar_path(model))
-    other = write_sidecar(model, tmp_path / "other.json", origin="file")
+    other = write_sidecar(model, tmp_path / "other.json", origin="described")
     assert "described" not in codes(verify(model))
     assert "described" in codes(verify(model, sidecar=other))
 

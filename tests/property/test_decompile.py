@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capsule.bytecode import adapt, lift
+from capsule.bytecode import adapt, decompile_code
 from capsule.capture.source import compiles_to
 
 RATE = 3
@@ -30,27 +30,27 @@ expressions = st.recursive(
 @given(expressions, st.integers(-5, 5))
 @settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
-def test_what_is_lifted_is_the_same_code(expression: str, x: int) -> None:
+def test_what_is_decompiled_is_the_same_code(expression: str, x: int) -> None:
     function = eval(f"lambda x, k=2: {expression}")
-    text = lift(adapt(function.__code__)).text
+    text = decompile_code(adapt(function.__code__)).source
     if text is None or not compiles_to(text, function.__code__):
-        return  # unknown is an answer: the bytecode is kept then
-    again = eval(text.replace("lambda x, k:", "lambda x, k=2:"))
+        return  # unknown is an answer: then the sidecar holds the bytecode
+    decompiled = eval(text.replace("lambda x, k:", "lambda x, k=2:"))
 
-    def outcome(made: object) -> object:
+    def outcome(callable_: object) -> object:
         try:
-            return made(x)  # type: ignore[operator]
+            return callable_(x)  # type: ignore[operator]
         except Exception as error:
             return type(error)
 
-    assert repr(outcome(again)) == repr(outcome(function))
+    assert repr(outcome(decompiled)) == repr(outcome(function))
 
 
 @pytest.mark.parametrize(
     "expression", ["x * 2 + RATE", "abs(x)[:, 0:2]", "f(x, axis=-1)", "x[..., 1].mean(k)", "(x,)"]
 )
-def test_what_people_write_in_a_lambda_is_lifted(expression: str) -> None:
+def test_what_people_write_in_a_lambda_is_decompiled(expression: str) -> None:
     code = eval(f"lambda x, k: {expression}").__code__
-    text = lift(adapt(code)).text
+    text = decompile_code(adapt(code)).source
     assert text is not None
     assert compiles_to(text, code)

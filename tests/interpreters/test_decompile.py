@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from capsule.bytecode import Code, lift
-from capsule.bytecode.code import as_written_by
-from capsule.bytecode.equivalence import Unknown, difference, same_steps
-from capsule.bytecode.python_versions import who_wrote
+from capsule.bytecode import Code, decompile_code
+from capsule.bytecode.code import decode_code
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference
+from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import read_code
 from tests.interpreters.finding import interpreter
 from tests.interpreters.samples import SOURCES
@@ -22,13 +22,13 @@ MINORS = ["2.7", *(f"3.{minor}" for minor in range(4, 15))]
 COMPILING = Path(__file__).parent / "compiling.py"
 Ask = Callable[[list[tuple[str, list[str]]]], "list[bytes | None]"]
 
-# What is not lifted, by the words in which it says so, and the Pythons of which that holds.
-NOT_LIFTED = {
+# What is not decompiled, by the words in which it says so, and the Pythons of which that holds.
+NOT_DECOMPILED = {
     "a print statement": ("2.7",),
     "a division in place": ("2.7",),
     "nested deeper than can be followed": ("3.8", "3.9"),
 }
-# Lifted to the same meaning by other instructions, where the compiler copied or shared an end.
+# Decompiled to the same meaning by other instructions, where the compiler copied or shared an end.
 WRITTEN_OTHERWISE = 0.05
 
 
@@ -52,7 +52,7 @@ def ask(minor: str) -> Iterator[Ask]:
     def compiled(sources: list[tuple[str, list[str]]]) -> list[bytes | None]:
         print(json.dumps(sources), file=process.stdin, flush=True)
         answers = json.loads(process.stdout.readline())
-        return [None if one is None else base64.b64decode(one) for one in answers]
+        return [None if code is None else base64.b64decode(code) for code in answers]
 
     yield compiled
     process.stdin.close()
@@ -63,13 +63,13 @@ def ask(minor: str) -> Iterator[Ask]:
 @pytest.fixture(scope="module")
 def written(ask: Ask, minor: str) -> list[tuple[str, list[str], bytes]]:
     """The samples that this Python has the syntax for, with their marshalled code."""
-    made = ask(SOURCES)
-    return [(text, free, data) for (text, free), data in zip(SOURCES, made) if data is not None]
+    codes = ask(SOURCES)
+    return [(text, free, data) for (text, free), data in zip(SOURCES, codes) if data is not None]
 
 
 def code_of(data: bytes, minor: str) -> Code:
     (raw,) = read_code(data)
-    return as_written_by(raw, minor)
+    return decode_code(raw, minor)
 
 
 def test_the_python_that_wrote_it_is_in_the_range(
@@ -77,28 +77,28 @@ def test_the_python_that_wrote_it_is_in_the_range(
 ) -> None:
     assert len(written) > 180
     for text, _, data in written:
-        assert minor in who_wrote(data).pythons, text
+        assert minor in detect_python_versions(data).pythons, text
 
 
-def test_what_people_write_is_lifted_and_compiles_to_the_same_instructions(
+def test_what_people_write_is_decompiled_and_compiles_to_the_same_instructions(
     written: list[tuple[str, list[str], bytes]], minor: str, ask: Ask
 ) -> None:
     otherwise = []
     for text, free, data in written:
         code = code_of(data, minor)
-        lifted = lift(code)
-        if lifted.text is None:
+        decompilation = decompile_code(code)
+        if decompilation.source is None:
             assert any(
-                told in str(lifted.stopped) and minor in pythons
-                for told, pythons in NOT_LIFTED.items()
-            ), f"{text}: {lifted.stopped}"
+                words in str(decompilation.reason) and minor in pythons
+                for words, pythons in NOT_DECOMPILED.items()
+            ), f"{text}: {decompilation.reason}"
             continue
-        (again,) = ask([(lifted.text, free)])
-        assert again is not None, f"{text} was lifted to what is no syntax: {lifted.text}"
-        told = same_steps(code, code_of(again, minor))
-        if told is not None:
-            otherwise.append((text, lifted.text, told))
-            assert difference(code, lifted.text) is None, text
+        (data_again,) = ask([(decompilation.source, free)])
+        assert data_again is not None, f"{text} is no syntax now: {decompilation.source}"
+        other_steps = instruction_difference(code, code_of(data_again, minor))
+        if other_steps is not None:
+            otherwise.append((text, decompilation.source, other_steps))
+            assert difference(code, decompilation.source) is None, text
     assert len(otherwise) <= WRITTEN_OTHERWISE * len(written), otherwise
 
 
@@ -107,16 +107,15 @@ def test_both_forms_compute_the_same_when_followed_step_by_step(
 ) -> None:
     followed = 0
     for text, _, data in written:
-        found = who_wrote(data)
-        if found.lifted.text is None:
+        if detect_python_versions(data).decompilation.source is None:
             continue
         code = code_of(data, minor)
-        own = lift(code).text
+        own = decompile_code(code).source
         assert own is not None
         try:
-            told = difference(code, own)
+            how = difference(code, own)
         except Unknown:
             continue
         followed += 1
-        assert told is None, f"{text} became {own}: {told}"
+        assert how is None, f"{text} became {own}: {how}"
     assert followed > 0.95 * len(written) - 5

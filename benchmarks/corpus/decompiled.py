@@ -1,8 +1,8 @@
-"""Every function of the public files, lifted, compiled again by its own Python, and compared.
+"""Every function of the public files, decompiled, compiled again by its own Python, and compared.
 
-usage: python benchmarks/corpus/lifted.py CORPUS
+usage: python benchmarks/corpus/decompiled.py CORPUS
 
-Where an interpreter of the version that wrote it is found, what is lifted must compile to the
+Where an interpreter of the version that wrote it is found, what is decompiled must compile to the
 same instructions there. For Python 3.4 and 3.5 that is 3.6, whose instructions are of another
 width: both are followed step by step. So is every function's source beside its own code.
 """
@@ -20,9 +20,9 @@ PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from capsule.artifact import open_artifact  # noqa: E402
-from capsule.bytecode.code import as_written_by  # noqa: E402
-from capsule.bytecode.equivalence import Unknown, difference, same_steps  # noqa: E402
-from capsule.bytecode.python_versions import Written, who_wrote  # noqa: E402
+from capsule.bytecode.code import decode_code  # noqa: E402
+from capsule.bytecode.equivalence import Unknown, difference, instruction_difference  # noqa: E402
+from capsule.bytecode.python_versions import Detection, detect_python_versions  # noqa: E402
 from capsule.bytecode.unmarshal import read_code  # noqa: E402
 from capsule.guest.digest import code_bytes  # noqa: E402
 from capsule.rebuild.python_discovery import installed_pythons  # noqa: E402
@@ -51,13 +51,13 @@ def compiled(python: Path, text: str, free: tuple[str, ...]) -> bytes | None:
     return None if answer is None else base64.b64decode(answer)
 
 
-def compared(found: Written, pythons: dict[str, Path]) -> str:
-    """Return how a lifted function compares with its code."""
-    if found.lifted.text is None:
-        return f"not lifted: {found.lifted.stopped}"
+def compared(found: Detection, pythons: dict[str, Path]) -> str:
+    """Return how a decompiled function compares with its code."""
+    if found.decompilation.source is None:
+        return f"not decompiled: {found.decompilation.reason}"
     code = found.codes[found.pythons[0]]
     try:
-        if difference(code, found.lifted.text) is not None:
+        if difference(code, found.decompilation.source) is not None:
             return "DIFFERENT when followed"
     except Unknown as error:
         return f"not followed: {error}"
@@ -65,15 +65,15 @@ def compared(found: Written, pythons: dict[str, Path]) -> str:
     minor = "3.6" if own in ("3.4", "3.5") else own
     if minor not in pythons:
         return f"the same when followed; no Python {minor} here"
-    again = compiled(pythons[minor], found.lifted.text, code.free)
+    again = compiled(pythons[minor], found.decompilation.source, code.free)
     if again is None:
         return f"NO SYNTAX of Python {minor}"
     (raw,) = read_code(again)
-    other = as_written_by(raw, minor)
+    other = decode_code(raw, minor)
     if minor == own:
-        told = same_steps(code, other)
+        told = instruction_difference(code, other)
         return f"the same instructions under {own}" if told is None else f"DIFFERENT: {told}"
-    told = difference(other, found.lifted.text)
+    told = difference(other, found.decompilation.source)
     return f"the same when followed, compiled by {minor}" if told is None else f"DIFFERENT: {told}"
 
 
@@ -84,7 +84,7 @@ def main() -> None:
         artifact = open_artifact(corpus / json.loads(line)["file"], weights_alone=True)
         for carried in artifact.functions:
             if carried.code is not None and carried.code_sha256 not in outcomes:
-                written = who_wrote(code_bytes(carried.code))
+                written = detect_python_versions(code_bytes(carried.code))
                 outcomes[str(carried.code_sha256)] = compared(written, pythons)
     for outcome, count in Counter(outcomes.values()).most_common():
         print(f"{count:4} {outcome}")
