@@ -170,6 +170,7 @@ def test_trust_is_consent_where_it_covers_all_that_would_run(
         file = artifact(*file.config["config"]["layers"], popen)
     plan = plan_of(file, facts, trust=(digests[index] for index in trusted))
     assert plan.consent.allowed is allowed
+    assert plan.to_json()["safe_mode"] is True  # trust in functions lifts none of Keras' own guards
     assert plan_of(file, facts, safe_mode=False).consent.allowed
 
 
