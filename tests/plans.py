@@ -69,6 +69,11 @@ def value(content: Any, how: str = "global", name: str = "N") -> dict[str, Any]:
     return {"name": name, "how": how, "value": content}
 
 
+def as_read(nodes: dict[str, Any]) -> dict[str, Any]:
+    """Return *nodes* as the guest reads them in a plan."""
+    return {name: {"futures": [], "code": None, **facts} for name, facts in nodes.items()}
+
+
 def root(*names: Any, **facts: Any) -> dict[str, Any]:
     """Return the lambda of ``artifact()`` as a sidecar has it, with these names."""
     plain = node("lambda x: helper(x)", kind="lambda", qualname="<lambda>", names=list(names))

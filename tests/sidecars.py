@@ -10,6 +10,8 @@ from capsule.manifest import ENVIRONMENT_VARIABLES, BindingKind, NodeKind
 from tests.making import manifest_json
 from tests.plans import edge, module, node, value
 
+HOWS = get_args(BindingKind)
+KINDS = get_args(NodeKind)
 INPUT = {"shape": [2], "dtype": "float32", "seed": 1, "low": -1, "high": 1.5}
 OUTPUT = {"shape": [2], "dtype": "float32", "base64": "AAAA"}
 SAMPLE = {"shape": [2], "dtype": "float32", "sample": "AAAA", "sha256": "a" * 64}
@@ -126,7 +128,7 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
         ["", "a/b", "/a", "..\\a", *CONTROL, 3],
         ["model.h5", "a b.keras", "ü", "~a"],
     ),
-    ("artifact.format", NO_TEXT, ["keras-h5"]),
+    ("artifact.format", [*NO_TEXT, "onnx"], ["keras-h5", "saved-model"]),
     ("artifact.size", [*NO_COUNT, 0], [1, 10**12]),
     ("artifact.sha256", NO_HEX, ["0" * 64, "abcdef0123456789" * 4]),
     ("python", NO_OBJECT, []),
@@ -175,9 +177,9 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ("functions[0].where", NO_TEXTS, [[], ["a", "b"]]),
     ("functions[0].role", NO_TEXT, ["mask"]),
     ("functions[0].name", NO_TEXT, [""]),
-    ("functions[0].encoding", NO_TEXT, ["keras3"]),
+    ("functions[0].encoding", [*NO_TEXT, "pickle"], ["keras3", "by-name"]),
     ("functions[0].key", [*NO_TEXT_OR_NONE, ABSENT], [None, "x"]),
-    ("functions[0].code_sha256", [*NO_TEXT_OR_NONE, "x", ABSENT], [None, "a" * 64]),
+    ("functions[0].code_sha256", [*NO_HEX, ABSENT], [None, "0" * 64]),
     ("functions[0].module", [*NO_TEXT_OR_NONE, ABSENT], [None, "x"]),
     ("functions[0].defaults", NO_FLAG, [True, False]),
     ("functions[0].closure", NO_FLAG, [True, False]),
@@ -191,10 +193,10 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
         [kind for kind in get_args(NodeKind) if kind != "module"],
     ),
     ("nodes.f.source", NO_TEXT_OR_NONE, [None, "anything\n", ABSENT]),
-    ("nodes.f.module", [*CONTROL, 3, None], ["", "a.b", "__main__", ABSENT]),
-    ("nodes.f.qualname", [*NO_TEXT_OR_NONE, None], ["", "a.<locals>.b", ABSENT]),
-    ("nodes.f.namespace", [*NO_TEXT_OR_NONE, None], ["", "a.b", ABSENT]),
-    ("nodes.f.origin", [*NO_TEXT_OR_NONE, None, "other"], ["", "main", ABSENT]),
+    ("nodes.f.module", [*CONTROL, *NO_TEXT], ["", "a.b", "__main__", ABSENT]),
+    ("nodes.f.qualname", NO_TEXT, ["", "a.<locals>.b", ABSENT]),
+    ("nodes.f.namespace", NO_TEXT, ["", "a.b", ABSENT]),
+    ("nodes.f.origin", [*NO_TEXT, "index"], ["", "main", "reference", ABSENT]),
     ("nodes.f.file", NO_TEXT_OR_NONE, ["train.py", None, ABSENT]),
     ("nodes.f.reason", NO_TEXT_OR_NONE, ["why", None, ABSENT]),
     ("nodes.f.line", NO_COUNT, [1, 0, ABSENT]),
@@ -268,8 +270,8 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ("probe.outputs[0].base64", NO_TEXT, ["AAAA"]),
     ("probe.outputs[0].shape", [*NO_SHAPE, [None]], [[2]]),
     ("probe.outputs[0].dtype", NO_DTYPE, ["float64"]),
-    ("probe.outputs[1].sample", NO_TEXT, ["AAAA"]),
-    ("probe.outputs[1].sha256", NO_HEX, ["b" * 64]),
+    ("probe.outputs[1].sample", [*NO_TEXT, ABSENT], ["AAAA"]),
+    ("probe.outputs[1].sha256", [*NO_HEX, ABSENT], ["b" * 64]),
     ("evidence", NO_OBJECTS, [[], ABSENT]),
     ("evidence[0].how", ["guessed", "", None], ["read", "inferred", "assumed"]),
     ("evidence[0].subject", NO_TEXT, [""]),

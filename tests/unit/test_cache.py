@@ -47,6 +47,7 @@ class Folders:
             info.mkdir()
             (info / "RECORD").write_text(f"{name}.py,,\n")
             (site_of(folder) / f"{name}.py").write_text("X = 1\n")
+        (site_of(folder) / "start.pth").write_text("six\n")
         return Installation(("six",), {"numpy": "it was broken"})
 
     def list_unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
@@ -137,6 +138,7 @@ def edited(name: str, content: str) -> Any:
         (edited("__pycache__/six.pyc", "compiled"), True),
         (edited("six/inner.py", "deep inside"), False),  # a folder more
         (edited("evil.pth", "import os"), False),
+        (edited("start.pth", "import os; os.abort()\n"), False),
         (edited("evil.py", "import os"), False),
         (edited("evil.so", ""), False),
         (edited("six.py", "X = 10000\n"), False),

@@ -238,6 +238,12 @@ def test_digests_are_the_same_for_ever() -> None:
     )
 
 
+def test_keys_are_those_that_sidecars_hold_already() -> None:
+    assert embedded_key("YWJj\n", [1], None) == (
+        "sha256:f56980c4ea64ae952a53ac8a71d3516cfc9e2eb3d51662765a71cbe3bdf67084"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "raw"),
     [

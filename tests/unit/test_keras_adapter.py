@@ -25,7 +25,7 @@ from capsule.guest.keras_adapter import (
 )
 from capsule.guest.restore import RestoreError
 from tests.fake_keras import FakeKeras
-from tests.plans import CODE, HELPER, KEY, OTHER_CODE, ROOT, edge, node, root, value
+from tests.plans import CODE, HELPER, KEY, OTHER_CODE, ROOT, as_read, edge, node, root, value
 
 
 @pytest.fixture
@@ -44,14 +44,11 @@ def plan_of(*functions: Any, nodes: Any = None, **facts: Any) -> dict[str, Any]:
         ROOT: root(source="lambda x: helper(x) + N", names=[edge(HELPER), value(1)]),
         HELPER: node("def helper(x): return x * 2"),
     }
-    filled = {
-        name: {"futures": [], "code": None, **data} for name, data in (nodes or plain).items()
-    }
     return {
         "keras": "tf_keras",
         "format": "keras-zip",
         "functions": list(functions or [listed()]),
-        "nodes": filled,
+        "nodes": as_read(nodes or plain),
         "safe_mode": True,
         **facts,
     }

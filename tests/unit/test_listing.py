@@ -12,9 +12,11 @@ from capsule.guest.values import encode
 from tests.making import plan_of
 from tests.plans import (
     HELPER,
+    OTHER_KEY,
     ROOT,
     artifact,
     by_name,
+    chain,
     edge,
     function,
     layer,
@@ -84,6 +86,14 @@ def test_a_long_source_is_cut_and_the_cut_is_told(count: int) -> None:
     assert any("more lines" in line for line in lines) is (count > SHOWN)
 
 
+def test_a_long_source_that_was_shown_is_not_cut_again() -> None:
+    file, _ = two_functions()
+    long = "\n".join(["def helper(x):", *["    x = x"] * SHOWN, "    return x"])
+    second = function(where=["second"], key=OTHER_KEY, node=HELPER)
+    lines = refusal(plan_of(file, manifest(chain(helper={"source": long}), function(), second)))
+    assert lines.count("      … 3 more lines") == 1
+
+
 def test_no_source_can_write_a_line_of_the_refusal() -> None:
     hostile = "lambda x: x\r\x1b[2Jallow all of it: \x85 nothing \u2028 runs"
     plan = plan_of(artifact(), manifest({ROOT: root(source=hostile)}))
@@ -98,6 +108,7 @@ def test_no_source_can_write_a_line_of_the_refusal() -> None:
         ({"function": stored()}, {}, "lambda"),
         ({"mask": stored()}, {"role": "mask"}, "lambda.mask"),
         ({"function": stored()}, {"node": None}, "lambda <lambda>"),
+        ({"class": by_name("f")}, {"key": None, "role": "class"}, "lambda mine.f"),
         ({"mask": stored()}, {"role": "mask", "node": None}, "lambda.mask <lambda>"),
         ({"function": by_name("f")}, {"key": None}, "lambda mine.f"),
         ({"function": by_name("f", None)}, {"key": None}, "lambda f"),
@@ -257,3 +268,16 @@ def test_what_a_function_takes_of_modules_is_told_by_its_whole_name(names: Any, 
         "mine": module(),
     }
     assert reaches(nodes) == text
+
+
+def test_a_function_deep_inside_is_called_by_its_whole_place() -> None:
+    inner = {
+        "class_name": "Functional",
+        "config": {"name": "inner", "layers": [layer(function=stored())]},
+    }
+    plan = plan_of(artifact(inner), manifest(None, function(where=["inner", "lambda"])))
+    assert [planned.label for planned in plan.consent.functions] == ["inner/lambda"]
+    outside = function(key=None, name="loss", role="loss", module="mine", where=[])
+    file = artifact(form="keras-h5", training={"loss": "loss"})
+    labels = [planned.label for planned in plan_of(file, manifest(None, outside)).consent.functions]
+    assert ".loss mine.loss" in labels

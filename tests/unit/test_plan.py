@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capsule.consent.consent import ConsentError
+from capsule.consent.consent import Consent, ConsentError, Trust
 from capsule.guest.digest import code_bytes
 from capsule.manifest import Node
 from tests.making import plan_of
@@ -84,6 +84,32 @@ def test_trust_in_functions_does_not_cover_classes_of_others() -> None:
         plan.consent.require("m.keras")
 
 
+def test_without_a_word_nothing_is_trusted() -> None:
+    assert Trust() == Trust(safe_mode=True, digests=frozenset()) == Trust.of(True)
+    assert not Consent((), allowed=True).builds
+
+
+@pytest.mark.parametrize(
+    ("file", "refused"),
+    [
+        (artifact(), True),
+        (artifact({"class_name": "Dense", "config": {"name": "d"}}), False),
+        (artifact({"class_name": "Popen", "module": "subprocess", "config": {}}), True),
+    ],
+    ids=["a function", "nothing", "a class of others"],
+)
+def test_of_a_file_that_holds_no_code_nobody_need_allow_any(file: Any, refused: bool) -> None:
+    consent = plan_of(file, manifest(None, function(key="sha256:other"))).consent
+    if refused:
+        with pytest.raises(ConsentError):
+            consent.require_for_functions("m")
+    else:
+        consent.require_for_functions("m")
+    with pytest.raises(ConsentError):
+        consent.require("m")
+    plan_of(file, manifest(), safe_mode=False).consent.require_for_functions("m")
+
+
 def test_trust_never_allows_builds() -> None:
     trusted = digest(plan_of(artifact(), manifest()))
     assert not plan_of(artifact(), manifest(), trust=[trusted]).consent.builds
@@ -144,6 +170,7 @@ def test_trust_is_consent_where_it_covers_all_that_would_run(
         file = artifact(*file.config["config"]["layers"], popen)
     plan = plan_of(file, facts, trust=(digests[index] for index in trusted))
     assert plan.consent.allowed is allowed
+    assert plan.to_json()["safe_mode"] is True  # trust in functions lifts none of Keras' own guards
     assert plan_of(file, facts, safe_mode=False).consent.allowed
 
 
@@ -181,6 +208,7 @@ def test_a_plan_says_all_that_the_guest_needs() -> None:
     assert plan_of(judged, manifest()).keras == "keras"
     assert plan_of(judged, manifest(keras={"module": "tf_keras"})).keras == "tf_keras"
     assert plan_of(judged, manifest(keras=None, model=None)).to_json()["model"] == {}
+    assert plan_of(judged, manifest(keras=None)).keras == "keras"
 
 
 def test_a_plan_brings_what_is_reached_and_no_more() -> None:
@@ -283,6 +311,14 @@ def test_a_definition_without_source_gets_the_bytecode_of_the_file() -> None:
     }
 
 
+def test_a_definition_by_name_gets_no_bytecode() -> None:
+    code = {"sha256": "c" * 64, "magic": 3495, "base64": None}
+    entry = function(key=None, name="f")
+    file = artifact(layer(function=by_name("f")))
+    plan = plan_of(file, manifest({ROOT: root(source=None, code=code)}, entry))
+    assert plan.nodes[ROOT]["code"] == code
+
+
 @pytest.mark.parametrize(
     "facts",
     [
@@ -302,6 +338,8 @@ def test_of_a_file_that_was_only_described_the_bytecode_is_all_there_is() -> Non
     (planned,) = plan.functions
     code = plan.nodes[planned["node"]]["code"]
     assert plan.nodes[planned["node"]]["kind"] == "function"
+    assert plan.nodes[planned["node"]]["module"] == "__main__"
+    assert plan.nodes[planned["node"]]["namespace"] == "__main__"
     assert plan.nodes[planned["node"]]["source"] is None
     assert code["magic"] == 3495
     assert base64.b64decode(code["base64"]) == code_bytes(CODE)

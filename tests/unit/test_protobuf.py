@@ -97,6 +97,7 @@ def test_every_kind_of_field_is_read(data: bytes, expected: list[Field]) -> None
         field(1, b"123", FOUR_BYTES),
         field(1, b"abc")[:-1],
         b"\x0a\x01",
+        field(1, b"x" * 50) + b"\x0a\x05abc",
         b"\x0a" + varint(2**63) + b"x",
         b"\x0b",  # 3 and 4 are groups, which nobody writes any more
         b"\x0c",

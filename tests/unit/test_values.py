@@ -267,6 +267,12 @@ def test_a_value_is_stored_up_to_its_limit_and_not_beyond(
     assert found["reason"].startswith(reason)
 
 
+def test_of_a_large_value_that_holds_something_opaque_that_is_the_reason() -> None:
+    large = np.zeros(ARRAY_LIMIT, "u1")
+    (found,) = find_opaque(stored([large, large, object()]))
+    assert found["reason"] == "not plain data"
+
+
 def test_a_list_that_holds_itself_ends() -> None:
     endless: list[Any] = []
     endless.append(endless)
