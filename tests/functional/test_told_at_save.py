@@ -45,7 +45,7 @@ TOLD = {
     ),
     "opaque": (
         "one(L.Lambda(lambda x: x * STATE))",
-        "ResourceVariable that the sidecar can't hold (its state is not in the function)",
+        "ResourceVariable that is not in the sidecar (its state is not in the function)",
     ),
     "a layer in a function": (
         "one(L.Lambda((lambda inner: lambda x: inner(x))(named)), [])",

@@ -209,7 +209,7 @@ UNBUILT = Code(
     title="A layer was never built",
     severity="fatal",
     decides=QUESTIONS,
-    message="never built, so that the file holds no weights of it: {subject}",
+    message="{subject} was never built: the file holds none of its weights",
     cure="call the model on data so that it builds, then save again",
     explanation="Keras creates a layer's weights when the layer is first called. This layer had"
     " not been called when the model was saved, so the file has no weights for it. A frequent cause"

@@ -219,7 +219,8 @@ ADAPTED = Code(
     title="A layer holds a table that it learned",
     severity="warning",
     decides=QUESTIONS,
-    message="{subject} has a table learned by adapt(), which Keras does not bring back from every format",
+    message="{subject} has a table learned by adapt(), which Keras does not bring back from every"
+    " format",
     cure="check it: capsule replay MODEL --unsafe --check",
     explanation="Layers such as `StringLookup`, `TextVectorization` and `Normalization` learn a"
     " vocabulary or statistics in `adapt`. Some versions of Keras lose that table in some file"
