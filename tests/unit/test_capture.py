@@ -164,6 +164,17 @@ def test_losses_of_one_model_are_each_its_own_and_recorded_once(
     assert not [finding for finding in saved.findings if finding.code == "function-unknown"]
 
 
+def test_two_losses_of_one_name_are_not_told_apart_and_it_is_told(save: Save) -> None:
+    def other(true: Any, predicted: Any) -> Any:
+        return true + predicted
+
+    other.__name__ = "loss"
+    saved = save(Layer("dense"), loss={"a": loss, "b": other})
+    unknown = [each.role for each in saved.manifest.functions if each.node is None]
+    assert unknown == ["a", "b"]
+    assert [finding for finding in saved.findings if finding.code == "function-unknown"]
+
+
 def test_functions_of_a_list_are_recorded_in_its_order(save: Save) -> None:
     manifest = save(Mine("a", [scaled, activation])).manifest
     stored = [each for each in manifest.functions if each.role == "function"]
