@@ -13,6 +13,7 @@ from capsule.capture.addresses import module_place
 from capsule.capture.context import Edge, Reference
 from capsule.capture.origins import Origins
 from capsule.guest import values
+from capsule.guest.modules import PrivateModules
 from capsule.manifest import Binding, BindingKind
 
 # Builtins through which code reaches names that its instructions don't show.
@@ -130,5 +131,5 @@ def restored_modules(scope: Mapping[str, Any]) -> dict[str, ModuleType]:
     """Return the modules that only a restored function's globals can import, by name."""
     own = scope.get("__builtins__")
     loader = own.get("__import__") if isinstance(own, dict) else None
-    modules: dict[str, ModuleType] = getattr(getattr(loader, "__self__", None), "loaded", {})
-    return modules
+    restored = getattr(loader, "__self__", None)
+    return restored.modules if isinstance(restored, PrivateModules) else {}

@@ -69,9 +69,12 @@ class Description:
         facts = self.manifest.artifact
         if self.identity.sha256 == facts.sha256:
             return None
-        whose = "" if self.path.name == facts.name else f", which was that of {facts.name}"
+        sidecar = (self.sidecar or sidecar_path(self.path)).name
+        if self.path.name == facts.name:
+            return f"{facts.name} has changed since {sidecar} was written (SHA-256 differs)"
         return (
-            f"{self.path.name} has changed since its sidecar{whose} was written (SHA-256 differs)"
+            f"{self.path.name} is not the file that {sidecar} describes, which was {facts.name}"
+            " (SHA-256 differs)"
         )
 
     @property

@@ -32,7 +32,7 @@ class PrivateModules(object):
         for name in self._nodes:
             parts = name.split(".")
             self._packages.update(".".join(parts[:n]) for n in range(1, len(parts)))
-        self._modules: Dict[str, types.ModuleType] = {}
+        self.modules: Dict[str, types.ModuleType] = {}
         self._lock = threading.RLock()
         self.builtins: Any = builtins
         if self._nodes:
@@ -74,12 +74,12 @@ class PrivateModules(object):
         return name in self._nodes or name in self._packages
 
     def _load(self, name: str) -> types.ModuleType:
-        if name in self._modules:
-            return self._modules[name]
+        if name in self.modules:
+            return self.modules[name]
         parent, _, last = name.rpartition(".")
         parent_module = self._load(parent) if parent else None
-        if name in self._modules:
-            return self._modules[name]  # its package has imported it
+        if name in self.modules:
+            return self.modules[name]  # its package has imported it
         module = types.ModuleType(name)
         node = self._nodes.get(name) or {"source": "", "package": True}
         package = name in self._packages or bool(node.get("package"))
@@ -96,12 +96,12 @@ class PrivateModules(object):
         text = node["source"]
         filename = source_name(name, text)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        self._modules[name] = module
+        self.modules[name] = module
         try:
             with expose_module(name, module):
                 exec(compile(text, filename, "exec", 0, True), vars(module))
         except BaseException:
-            del self._modules[name]
+            del self.modules[name]
             raise
         for binding in node.get("names", ()):
             if binding["how"] == "attribute":  # set anew after the import

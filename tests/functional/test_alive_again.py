@@ -243,7 +243,9 @@ except capsule.CapsuleError as error:
     sidecar.write_text(json.dumps(dict(own, functions=[])))
     assert "does not list" in run(keras3, tmp_path, loading)
     sidecar.write_text(other.read_text())
-    assert "is not the file that its sidecar describes" in run(keras3, tmp_path, loading)
+    assert "is not the file that a.keras.capsule.json describes, which was b.keras" in run(
+        keras3, tmp_path, loading
+    )
 
 
 def test_a_model_that_computes_something_else_is_never_returned_in_silence(

@@ -80,7 +80,8 @@ def test_a_truncated_model(keras3: Installed, samples: Samples, tmp_path: Path, 
     shutil.copy(samples(keras3) / f"doubling.{form}.capsule.json", sidecar(path))
     done = keras3.capsule("verify", str(path))
     assert done.returncode == 1
-    assert "has changed since its sidecar was written" in done.stdout
+    described = f"is not the file that {sidecar(path).name} describes, which was doubling.{form}"
+    assert described in " ".join(done.stdout.split())
     one_sentence(keras3.capsule("replay", str(path), "--unsafe"), 2, "damaged")
 
 
@@ -125,9 +126,7 @@ def test_an_artifact_changed_after_saving(keras3: Installed, model: Path) -> Non
     done = keras3.capsule("verify", str(model))
     assert done.returncode == 1
     assert done.stdout.count(" no ") == 3
-    one_sentence(
-        keras3.capsule("replay", str(model), "--unsafe"), 1, "has changed since its sidecar"
-    )
+    one_sentence(keras3.capsule("replay", str(model), "--unsafe"), 1, "has changed since")
 
 
 def test_a_sidecar_of_another_artifact(keras3: Installed, samples: Samples, model: Path) -> None:

@@ -251,7 +251,11 @@ def test_the_users_own_modules_are_taken_along_and_live_without_their_files(
     for loaded in ("mine", "mine.deep"):
         del sys.modules[loaded]
     sys.path_importer_cache.clear()
-    assert Restorer(nodes).restore([name])[name](10) == 20  # type: ignore[list-item, index]
+    restored = Restorer(nodes).restore([name])[name]  # type: ignore[list-item, index]
+    assert restored(10) == 20
+    again = graph_of(restored)  # as one who saves a model that was loaded
+    assert again.nodes["mine"].names == graph.nodes["mine"].names
+    assert again.nodes["mine.deep"].source == graph.nodes["mine.deep"].source
 
 
 def test_a_virtual_environment_inside_the_project_is_no_part_of_it(

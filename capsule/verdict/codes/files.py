@@ -16,7 +16,8 @@ ARTIFACT_CHANGED = Code(
     " model was saved again without capsule, or another file was copied over it.",
     example="$ capsule save train.py\n$ cp retrained.keras model.keras  # the sidecar stays behind",
     sample={
-        "change": "model.keras has changed since its sidecar was written (SHA-256 differs)",
+        "change": "model.keras has changed since model.keras.capsule.json was written"
+        " (SHA-256 differs)",
     },
 )
 DESCRIBED = Code(
