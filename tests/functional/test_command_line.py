@@ -399,7 +399,7 @@ def test_ctrl_c_in_the_midst_of_a_build_leaves_the_cache_sound(
     assert process.stderr is not None
     while "installing" not in process.stderr.readline():
         pass
-    time.sleep(0.5)
+    time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     told = process.stderr.read()
     assert process.wait(30) == 130

@@ -53,7 +53,7 @@ TOLD = {
     ),
     "no source": (
         "one(L.Lambda(tried), [])",
-        "has no source (no source text exists for <string>): its bytecode runs under Python",
+        "has no source (no source text exists for <string>): its bytecode runs only under Python",
     ),
     "numpy on symbolic tensors": (
         "K.Sequential([L.Lambda(lambda x: numpy_helper(x)), L.Dense(2)])",
