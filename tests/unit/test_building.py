@@ -24,7 +24,7 @@ from tests.unit.test_bare_environment import lambda_model, resolution
 from tests.unit.test_bare_environment import wheels as release_wheels  # a fixture
 from tests.unit.test_builds import offline, pins
 from tests.unit.test_rebuild import HERE
-from tests.wheels import wheel
+from tests.wheels import index, wheel
 
 __all__ = ["release_wheels"]
 
@@ -94,8 +94,7 @@ def test_a_command_runs_in_it_with_its_programs_first(wheels: Path) -> None:
 def test_a_recorded_model_finds_the_environment_that_was_built_for_it(
     tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index(tmp_path / "simple", *wheels.glob("*.whl")))
     path = archive(tmp_path / "m.keras", model_of())
     form, size, sha256 = identify(path)
     manifest = manifest_with(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.bare import architecture, archive, keras_2_lambda, keras_3_lambda, model_of
-from tests.unit.verdict.situations import Bare, environment_here, fatal, note, warning
+from tests.making import described_file
+from tests.unit.verdict.situations import Bare, Effect, environment_here, fatal, note, warning
 
 K = tf = scale = None  # names that lambdas use, and that no test calls
 UNKNOWN = "unknown unknown unknown"
@@ -28,6 +30,20 @@ UNDAMAGED = base64.b64decode(
     AAApAdoBeHIBAAAAcgEAAAByBQAAANoIPGxhbWJkYT4BAAAA8wAAAAA=
     """
 )
+
+
+def perhaps_another_python(
+    function: Any, *effects: Effect, version: str = "3.5.0"
+) -> tuple[Effect, ...]:
+    """Return *effects*, and a warning, where other Pythons may have compiled *function* as well.
+
+    Some Pythons compile it as no other does; then there is nothing to tell.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config = model_of(keras_3_lambda(function))
+        manifest = described_file(archive(Path(folder) / "m.keras", config, version)).manifest
+    several = len(manifest.python.versions) > 1
+    return (*effects, warning("bytecode", "keras")) if several else ()
 
 
 def writer_of(writer: Callable[..., Path], name: str, config: Any, version: str) -> Any:

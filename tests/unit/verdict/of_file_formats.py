@@ -16,6 +16,7 @@ from tests.unit.verdict.files import (
     archive_with,
     branching_model,
     layer,
+    perhaps_another_python,
     tf,
     writer_of,
 )
@@ -51,7 +52,12 @@ FORMATS = (
         archive_with(lambda x: x, version="3.15.1"),
         Saved(sidecar(), environment()),
         UNKNOWN,
-        side_effects=(BACKEND_UNKNOWN, warning("bytecode", "keras"), DECOMPILED, note("python")),
+        side_effects=(
+            BACKEND_UNKNOWN,
+            *perhaps_another_python(lambda x: x, version="3.15.1"),
+            DECOMPILED,
+            note("python"),
+        ),
     ),
     Row(
         "the file does not say which TensorFlow saved it",

@@ -19,6 +19,7 @@ from tests.unit.verdict.files import (
     coroutine,
     layer,
     of_class,
+    perhaps_another_python,
     scale,
     tf,
     writer_of,
@@ -160,7 +161,7 @@ FUNCTIONS = (
         archive_with(lambda x: x),
         "no unknown unknown",
         UNKNOWN,
-        neighbour_effects=(warning("bytecode", "keras"),),
+        neighbour_effects=perhaps_another_python(lambda x: x),
     ),
     Row(
         "another Python wrote the bytecode, which can't be decompiled",
@@ -182,10 +183,7 @@ FUNCTIONS = (
         "no no no",
         UNKNOWN,
         side_effects=(fatal("bytecode", "keras"),),
-        neighbour_effects=(
-            warning("code-only", "capsule same"),
-            warning("bytecode", "keras"),
-        ),
+        neighbour_effects=perhaps_another_python(coroutine, warning("code-only", "capsule same")),
     ),
     Row(
         "a lambda uses a name that nothing in the file defines, and that is none of the usual ones",
