@@ -25,7 +25,9 @@ import tensorflow as tf
 import capsule
 from capsule.artifact import identify, open_artifact
 from capsule.capture import recording
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.capture.probing import record_probe
 from capsule.environment import live_environment, read_distributions
@@ -90,14 +92,14 @@ def environment_read():
     spent = (time.perf_counter() - started) * 1000
     print(
         f"environment: {len(found)} distributions in {spent:.0f} ms,"
-        f" {spent / len(found):.2f} ms each; read once a process"
+        f" {spent / len(found):.2f} ms each; read at the first save"
     )
 
 
 def one_model(name, model, folder, runs):
     path = str(folder / "m.keras")
     first = timed(lambda: capsule.save(model, path), 1)
-    bare = recording.Options(probe=False)
+    bare = SaveOptions(probe=False)
     manifest = recording.record_model(model, path, bare)
     facts = manifest.model
     inputs = probe.make_inputs(record_probe(model, facts, True, whole=True).inputs)
@@ -142,13 +144,17 @@ def growth():
     """Print how capture grows in Lambda layers and in the length of a helper chain."""
     print("\ngrowth: capture alone, milliseconds")
     for count in (250, 500, 1000):
-        graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
+        graph = ImportGraph(
+            make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions())
+        )
         functions = [eval(f"lambda x: x * {n}") for n in range(count)]
         spent = timed(lambda g=graph, f=functions: [g.add(one) for one in f], 1)
         scope = {"__name__": "__main__"}
         source = "".join(f"def f{n}(x):\n    return f{n + 1}(x)\n" for n in range(count))
         exec(source + f"def f{count}(x):\n    return x\n", scope)
-        chain = ImportGraph(Origins(live_environment().paths), Path.cwd())
+        chain = ImportGraph(
+            make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions())
+        )
         linked = timed(lambda g=chain, s=scope: g.add(s["f0"]), 1)
         print(f"  {count:>5} lambdas {spent:8.1f}   a chain of {count:>5} {linked:8.1f}")
     for count in (250, 500, 1000):
@@ -158,7 +164,7 @@ def growth():
         model = tf.keras.Model(inputs, LAYERS.Add()(made))
         path = os.path.join(tempfile.mkdtemp(), "many.h5")
         saved = timed(lambda m=model, p=path: m.save(p), 1)
-        options = recording.Options(probe=False)
+        options = SaveOptions(probe=False)
         spent = timed(lambda m=model, p=path, o=options: recording.record_model(m, p, o), 1)
         print(f"  {count:>5} Lambda layers: model.save {saved:8.1f}, capture {spent:8.1f}")
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from capsule.artifact import Artifact as Artifact
-    from capsule.capture.hook import hook as hook
-    from capsule.capture.hook import hooked as hooked
-    from capsule.capture.hook import save as save
-    from capsule.capture.hook import unhook as unhook
+    from capsule.capture.save_hook import hook as hook
+    from capsule.capture.save_hook import hooked as hooked
+    from capsule.capture.save_hook import save as save
+    from capsule.capture.save_hook import unhook as unhook
     from capsule.errors import CapsuleError as CapsuleError
     from capsule.inspection import Inspection as Inspection
     from capsule.inspection import inspect as inspect
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from capsule.verdict import verify as verify
 
 _HOMES = {
-    "save": "capsule.capture.hook",
-    "hook": "capsule.capture.hook",
-    "unhook": "capsule.capture.hook",
-    "hooked": "capsule.capture.hook",
+    "save": "capsule.capture.save_hook",
+    "hook": "capsule.capture.save_hook",
+    "unhook": "capsule.capture.save_hook",
+    "hooked": "capsule.capture.save_hook",
     "verify": "capsule.verdict",
     "load": "capsule.loading",
     "inspect": "capsule.inspection",

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from capsule.consent.plan import Consent
-    from capsule.verdict import Verdict
-
 
 def escaped(text: str) -> str:
-    """Return *text* as one line: control characters, line ends too, as ``\\x1b`` and the like."""
+    """Return *text* as one line, with control characters and line ends as escape sequences."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
@@ -32,6 +26,7 @@ class CapsuleError(Exception):
 
     @property
     def message(self) -> str:
+        """What happened, to which thing, and what to do."""
         return str(self.args[0])
 
 
@@ -64,27 +59,6 @@ class EnvironmentUnknownError(CapsuleError):
     code = "environment-unknown"
 
 
-class ConsentError(CapsuleError):
-    """Loading would run code that nobody allowed; ``consent`` lists it."""
-
-    code = "consent-needed"
-
-    def __init__(self, message: str, consent: Consent) -> None:
-        super().__init__(message)
-        self.consent = consent
-
-
-class VerdictError(CapsuleError):
-    """The model will not load here; ``verdict`` says why."""
-
-    code = "does-not-fit"
-    status = 1
-
-    def __init__(self, message: str, verdict: Verdict) -> None:
-        super().__init__(message)
-        self.verdict = verdict
-
-
 class RestoreFailedError(CapsuleError):
     """The guest could not rebuild a function or Keras could not load the model."""
 
@@ -103,26 +77,7 @@ class OutputsDifferError(CapsuleError):
         self.comparison = comparison
 
 
-class RebuildError(CapsuleError):
-    """An environment could not be built; ``distribution`` is the one that it failed for."""
-
-    code = "rebuild-failed"
-
-    def __init__(
-        self, message: str, *, code: str | None = None, distribution: str | None = None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.distribution = distribution
-
-
 class InputError(CapsuleError):
     """Something that the caller named can't be used: an input file, an option."""
 
     code = "input"
-
-
-class WorkerError(CapsuleError):
-    """The worker process died or answered with an error; its last words are in the text."""
-
-    code = "worker-failed"
-    status = 1

@@ -7,31 +7,26 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.aliases import aliases_here
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe
 from capsule.environment import live_environment
-from capsule.errors import (
-    ArtifactChangedError,
-    InputError,
-    OutputsDifferError,
-    RestoreFailedError,
-    VerdictError,
-)
+from capsule.errors import ArtifactChangedError, InputError, OutputsDifferError, RestoreFailedError
 from capsule.guest import keras_adapter
 from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
 from capsule.manifest import Probe
 from capsule.rebuild.options import ReplayOptions
-from capsule.rebuild.remote import given_array
+from capsule.rebuild.remote import decode_example
 from capsule.rebuild.replaying import replay_described
-from capsule.verdict.judge import Verdict, judge
+from capsule.verdict.judge import Verdict, VerdictError, judge
 
 Otherwise = Literal["raise", "replay"]
 
 
-def load(
+def load(  # noqa: PLR0913 - a public verb
     path: str | os.PathLike[str],
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
@@ -166,7 +161,7 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     """Raise OutputsDifferError unless *model* computes what was recorded at save."""
     if probe.skipped is not None:
         return
-    inputs = [given_array(stored) for stored in probe.examples] or make_inputs(probe.inputs)
+    inputs = [decode_example(stored) for stored in probe.examples] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
         outputs = keras_adapter.call(model, inputs)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact import Artifact, Identity, identify
-from capsule.consent.plan import Plan, Trust, make_plan
+from capsule.consent.consent import Trust
+from capsule.consent.plan import Plan, make_plan
 from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description
 from capsule.environment import Environment

@@ -6,24 +6,52 @@ user's own function inside. Its source, decorators and all, makes the same thing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from capsule.bytecode import adapt
-from capsule.capture.classes import definition_names
-from capsule.capture.functions import cells
-from capsule.capture.source import Source, futures_of
+from capsule.capture.context import Context, Draft
+from capsule.capture.names import closure_edges, definition_edges, restored_modules
+from capsule.capture.origins import Origins
+from capsule.capture.source import futures_of
 from capsule.manifest import Node
-
-if TYPE_CHECKING:
-    from capsule.capture.graph import ImportGraph
-    from capsule.capture.origins import Origins
 
 _INSIDE = ("__wrapped__", "python_function", "pyfunc", "py_func", "func", "fun")
 _DEPTH = 5
 
 
-def inner_function(value: Any, origins: Origins) -> FunctionType | None:
+def draft_decorated(value: Any, context: Context) -> Draft | None:
+    """Return the draft of what decorators made of a user's function, None for anything else."""
+    inner = _inner_function(value, context.origins)
+    if inner is None or context.sources is None:
+        return None
+    source = context.sources.find_decorated(inner)
+    if source.code is None:
+        return None
+    code, scope = inner.__code__, inner.__globals__
+    definition = definition_edges(adapt(source.code), inner.__name__, scope, context.origins)
+    node = Node(
+        kind="function",
+        module=inner.__module__,
+        qualname=inner.__qualname__,
+        origin=context.origins.of(inner.__module__).kind,
+        file=context.plain.relative(code.co_filename),
+        line=source.line,
+        source=source.text,
+        decorated=True,
+        futures=futures_of(code),
+    )
+    return Draft(
+        f"{inner.__module__ or '__main__'}:{inner.__qualname__}",
+        node,
+        (*definition, *closure_edges(zip(code.co_freevars, inner.__closure__ or ()))),
+        scope,
+        restored_modules(scope),
+    )
+
+
+def _inner_function(value: Any, origins: Origins) -> FunctionType | None:
     """Return the user's own function inside *value*, None if it is no such wrapper."""
     if isinstance(value, type) or not callable(value) or origins.is_users(type(value)):
         return None
@@ -31,44 +59,26 @@ def inner_function(value: Any, origins: Origins) -> FunctionType | None:
         return None  # what was registered since is not in its source
     outer = value
     for _ in range(_DEPTH):
-        found = next((one for one in _held(value) if isinstance(one, FunctionType)), None)
-        if found is None:
+        inner = next(_functions_in(outer), None)
+        if inner is None:
             return None
-        if origins.is_users(found):
+        if origins.is_users(inner):
             # A partial holds a function too, and was made of it by nobody's decorator.
-            same = getattr(outer, "__name__", None) == found.__name__
-            return found if same and found.__name__ != "<lambda>" else None
-        value = found
+            same = getattr(value, "__name__", None) == inner.__name__
+            return inner if same and inner.__name__ != "<lambda>" else None
+        outer = inner
     return None
 
 
-def _held(value: Any) -> list[Any]:
-    held = [getattr(value, name, None) for name in _INSIDE]
-    if isinstance(value, FunctionType):
-        for cell in value.__closure__ or ():
-            try:
-                held.append(cell.cell_contents)
-            except ValueError:
-                continue  # an empty cell
-    return held
-
-
-def decorated_node(graph: ImportGraph, inner: FunctionType, found: Source) -> Node:
-    """Return the node of what decorators made of *inner*; *found* is its text with them."""
-    code = inner.__code__
-    assert found.code is not None
-    free = [(n, c) for n, c in zip(code.co_freevars, inner.__closure__ or ())]
-    names = definition_names(graph, adapt(found.code), inner.__name__, inner.__globals__)
-    return Node(
-        kind="function",
-        module=inner.__module__,
-        qualname=inner.__qualname__,
-        namespace=graph.namespace(inner.__module__, inner.__globals__),
-        origin=graph.origins.of(inner.__module__).kind,
-        file=graph.plain.relative(code.co_filename),
-        line=found.line,
-        source=found.text,
-        decorated=True,
-        futures=futures_of(code),
-        names=(*names, *cells(graph, free, {})),
-    )
+def _functions_in(value: Any) -> Iterator[FunctionType]:
+    for name in _INSIDE:
+        inner = getattr(value, name, None)
+        if isinstance(inner, FunctionType):
+            yield inner
+    for cell in (value.__closure__ or ()) if isinstance(value, FunctionType) else ():
+        try:
+            inner = cell.cell_contents
+        except ValueError:
+            continue  # an empty cell
+        if isinstance(inner, FunctionType):
+            yield inner

@@ -1,181 +1,138 @@
 """The import graph of live objects: what each reaches, and how.
 
-Problems are recorded as they are met, inside the graph, and never stop the walk.
+An object becomes a draft, by the first builder that knows its kind: a node, and the live
+objects that its names stand for. Those wait in a list until they, too, are nodes.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any
+from collections import Counter
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, NamedTuple
 
-from capsule.capture.classes import class_node
-from capsule.capture.decorated import decorated_node, inner_function
-from capsule.capture.functions import function_node
-from capsule.capture.modules import local_module, module_source
-from capsule.capture.objects import Parts, has_state, parts_of
-from capsule.capture.origins import Origins, module_place, object_place
-from capsule.capture.plain import PlainValues
-from capsule.capture.source import SourceFinder
+from capsule.capture.addresses import address_of
+from capsule.capture.classes import draft_class
+from capsule.capture.context import Builder, Context, Draft, Edge
+from capsule.capture.decorated import draft_decorated
+from capsule.capture.functions import draft_function
+from capsule.capture.modules import draft_module
+from capsule.capture.objects import draft_object, has_state
 from capsule.guest import values
-from capsule.manifest import Binding, BindingKind, Node
+from capsule.manifest import Binding, Node
 
 _PLAIN = (bool, int, float, str, bytes, complex, type(None))
+_BUILDERS: tuple[Builder, ...] = (draft_function, draft_class, draft_decorated, draft_object)
+
+
+class Target(NamedTuple):
+    """The node that stands for an object, and what to take of it if it is a module."""
+
+    node: str
+    attribute: str | None = None
 
 
 class ImportGraph:
-    """Collects nodes; ``root`` is the project's folder, to which file names are relative.
+    """Collects nodes; each object becomes one, however many names lead to it."""
 
-    ``source=False`` and ``values=False`` leave out source text and plain values; texts
-    under names that look like secrets' are left out unless *allow* names them.
-    """
-
-    def __init__(
-        self,
-        origins: Origins,
-        root: Path,
-        *,
-        source: bool = True,
-        values: bool = True,
-        allow: Collection[str] = (),
-    ) -> None:
+    def __init__(self, context: Context) -> None:
         self.nodes: dict[str, Node] = {}
-        self.origins = origins
-        self.with_source = source
-        self.plain = PlainValues(root, wanted=values, allow=allow)
-        self.sources = SourceFinder()
-        self._names: dict[int, str] = {}
-        self._counts: dict[str, int] = {}
-        self._kept: list[Any] = []  # ids stay true only while the objects live
+        self._context = context
+        self._targets: dict[int, str] = {}
         self._namespaces: dict[int, str] = {}
-        self._waiting: list[tuple[str, Callable[[], Node]]] = []
+        self._labels: Counter[str] = Counter()
+        self._alive: list[Any] = []  # ids stay true only while the objects live
+        self._waiting: list[tuple[str, Draft]] = []
 
     def add(self, value: Any) -> str | None:
         """Add a callable and all that it reaches; return its node's name, None if it has none."""
-        binding = self.bind("", "global", value)
-        target = binding.to
-        if target is None:
-            return None
+        target = self._target(value)
         # A list, not recursion: helper chains may be as long as they like.
         while self._waiting:
-            name, make = self._waiting.pop()
-            self.nodes[name] = make()
-        if binding.attribute is None and self.nodes[target].kind != "module":
-            return target
-        # A thing of a library: a node of its own, which imports it.
-        name = f"{target}:{binding.attribute}"
-        named = Binding(
-            str(binding.attribute).rpartition(".")[2], "global", target, binding.attribute
-        )
+            name, draft = self._waiting.pop()
+            self.nodes[name] = self._finish(draft)
+        if target is None:
+            return None
+        if target.attribute is None and self.nodes[target.node].kind != "module":
+            return target.node
+        return self._add_named(target)
+
+    def _add_named(self, target: Target) -> str:
+        """Add a node for a thing of a library, which only imports it."""
+        attribute = target.attribute or ""
+        name = f"{target.node}:{attribute}"
+        edge = Binding(attribute.rpartition(".")[2], "global", target.node, target.attribute)
         self.nodes[name] = Node(
             kind="function",
-            module=target,
-            qualname=binding.attribute or "",
+            module=target.node,
+            qualname=attribute,
             origin="reference",
-            names=(named,),
+            names=(edge,),
         )
         return name
 
-    def bind(self, name: str, how: BindingKind, value: Any, chains: Iterable[str] = ()) -> Binding:
-        """Return the edge from a name to *value*: to a node, or the value itself."""
-        attributes = tuple(sorted(chains))
-        if type(value) not in _PLAIN:
-            to, attribute = self._target(value)
-            if to is not None:
-                return Binding(name, how, to, attribute, attributes=attributes)
-            if has_state(value):
-                lost = values.opaque(value, "its state is not in the function")
-                return Binding(name, how, value=lost, attributes=attributes)
-        return Binding(name, how, value=self.plain.encode(name, value), attributes=attributes)
+    def _finish(self, draft: Draft) -> Node:
+        """Return the draft's node, its names bound; what they stand for waits its turn."""
+        namespace = ""
+        if draft.scope is not None:
+            namespace = self._namespace(draft.node.module, draft.scope)
+        bindings = (self._binding(edge, draft) for edge in draft.edges)
+        names = tuple(binding for binding in bindings if binding is not None)
+        return replace(draft.node, namespace=namespace, names=names)
 
-    def _target(self, value: Any) -> tuple[str | None, str | None]:
-        """Return the node that stands for *value*, and what to take of it if it is a module."""
-        if id(value) in self._names:
-            return self._names[id(value)], None
-        if isinstance(value, ModuleType):
-            place = module_place(value)
-            if place is not None:
-                return self.module(place[0]), place[1]
-            return (self.module(value.__name__, value), None) if module_source(value) else _NOWHERE
-        if isinstance(value, FunctionType) and self.origins.is_users(value):
-            return self.declare(value, value, lambda: function_node(self, value)), None
-        if isinstance(value, type) and self.origins.is_users(value):
-            home = sys.modules.get(value.__module__)
-            if home is not None and self._is_in(home, value):
-                # Its module is taken along whole: two copies would not be one class.
-                return self.module(value.__module__), value.__qualname__
-            return self.declare(value, value, lambda: class_node(self, value)), None
-        place = object_place(value)
-        if place is not None and not self.origins.is_user_code(place[0]):
-            return self.module(place[0]), place[1]
-        inner = inner_function(value, self.origins)
-        if inner is not None:
-            found = self.sources.find_decorated(inner) if self.with_source else None
-            if found is not None and found.code is not None:
-                make = lambda: decorated_node(self, inner, found)  # noqa: E731
-                return self.declare(value, inner, make), None
-        return self._composite(value), None
-
-    def _is_in(self, module: ModuleType, kind: type) -> bool:
-        local = self.origins.of(module.__name__).kind == "local"
-        found = vars(module).get(kind.__qualname__)
-        return local and found is kind and self.with_source and bool(module_source(module))
-
-    def _composite(self, value: Any) -> str | None:
-        if not isinstance(value, Parts):
-            lost = values.is_opaque(values.encode(value))
-            if not lost or lost[0].get("reason") == values.TOO_LARGE:
-                return None  # plain data, or more of it than is ever stored
-        parts = value if isinstance(value, Parts) else parts_of(value, self.origins.is_users)
-        if parts is None:
+    def _binding(self, edge: Edge, draft: Draft) -> Binding | None:
+        if isinstance(edge, Binding):
+            if edge.to is not None:
+                self._add_module(edge.to, draft.modules.get(edge.to))
+            return edge
+        name, how, value, attributes, optional = edge
+        target = self._target(value)
+        if target is not None:
+            return Binding(name, how, target.node, target.attribute, attributes=attributes)
+        encoded = self._encode(name, value)
+        if optional and values.find_opaque(encoded):
             return None
-        taken = parts
-        word = parts.word if parts.kind != "call" else f"{parts.word}()"
+        return Binding(name, how, value=encoded, attributes=attributes)
 
-        def make() -> Node:
-            names = [self.bind(name, how, part) for name, how, part in taken.parts]
-            return Node(
-                kind=taken.kind, module="", qualname=word.partition("(")[0], names=tuple(names)
-            )
+    def _encode(self, name: str, value: Any) -> Any:
+        if has_state(value):
+            return values.opaque(value, "its state is not in the function")
+        return self._context.plain.encode(name, value)
 
-        return self._declare(value, f":{word}", make)
+    def _target(self, value: Any) -> Target | None:
+        """Return what stands for *value*, None if it is plain data or can't be told."""
+        if type(value) in _PLAIN:
+            return None
+        if id(value) in self._targets:
+            return Target(self._targets[id(value)])
+        context = self._context
+        address = address_of(value, context.origins, source=context.sources is not None)
+        if address is not None:
+            self._add_module(address.module, address.live)
+            return Target(address.module, address.attribute)
+        for build in _BUILDERS:
+            draft = build(value, context)
+            if draft is not None:
+                name = self._targets[id(value)] = self._unique(draft.label)
+                self._alive.append(value)
+                self._waiting.append((name, draft))
+                return Target(name)
+        return None
 
-    def declare(self, value: Any, named: Any, make: Callable[[], Node]) -> str:
-        """Return the name of the node that *make* will make for *value*."""
-        return self._declare(value, f"{named.__module__ or '__main__'}:{named.__qualname__}", make)
+    def _add_module(self, name: str, live: ModuleType | None) -> None:
+        if name not in self.nodes:
+            draft = draft_module(name, live, self._context)
+            self.nodes[name] = draft.node  # modules may import each other in a circle
+            self._waiting.append((name, draft))
 
-    def _declare(self, value: Any, base: str, make: Callable[[], Node]) -> str:
-        if id(value) not in self._names:
-            count = self._counts[base] = self._counts.get(base, 0) + 1
-            self._names[id(value)] = name = f"{base}#{count}" if count > 1 else base
-            self._kept.append(value)
-            self._waiting.append((name, make))
-        return self._names[id(value)]
-
-    def namespace(self, module: str | None, scope: dict[str, Any]) -> str:
-        """Return the name of the globals *scope*, which others of its module share."""
+    def _namespace(self, module: str, scope: dict[str, Any]) -> str:
+        """Return the name of the globals *scope*, which all definitions of a module share."""
         if id(scope) not in self._namespaces:
-            base = module or "__main__"
-            key = f"namespace {base}"
-            count = self._counts[key] = self._counts.get(key, 0) + 1
-            self._namespaces[id(scope)] = f"{base}#{count}" if count > 1 else base
-            self._kept.append(scope)
+            name = self._unique(f"namespace {module}")
+            self._namespaces[id(scope)] = name.partition(" ")[2]
+            self._alive.append(scope)
         return self._namespaces[id(scope)]
 
-    def module(self, name: str, live: ModuleType | None = None) -> str:
-        """Add the module *name*, with source and what it imports where it is the user's own."""
-        if name in self.nodes:
-            return name
-        origin = self.origins.of(name)
-        module = live or sys.modules.get(name)
-        self.nodes[name] = node = Node(
-            kind="module", origin=origin.kind, distribution=origin.distribution
-        )
-        if module is not None and (origin.kind == "local" or live is not None):
-            self.nodes[name] = local_module(self, name, module) or node
-        return name
-
-
-_NOWHERE: tuple[None, None] = (None, None)
+    def _unique(self, label: str) -> str:
+        self._labels[label] += 1
+        return f"{label}#{self._labels[label]}" if self._labels[label] > 1 else label

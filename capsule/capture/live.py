@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from types import FunctionType, MethodType
 from typing import Any
 
 from capsule.capture.origins import Origins
-from capsule.manifest import ENVIRONMENT_VARIABLES, KerasFacts, ModelFacts, Settings, Tensor
+from capsule.guest.keras_adapter import describe
+from capsule.manifest import KerasFacts, ModelFacts, Settings, Tensor
 
 Where = tuple[str, ...]
 
@@ -19,15 +20,16 @@ _ATTRIBUTES = {"output_shape": ("_output_shape",), "mask": ("mask",)}
 _ADAPTED = ("IndexLookup", "IntegerLookup", "StringLookup", "TextVectorization", "Discretization")
 # What layers of every kind call the functions and objects that they were given.
 _ROLES = ("activation", "initializer", "regularizer", "constraint")
-# Whoever imports Keras has these: nothing of them need be brought along.
-_KNOWN = ("keras", "tf_keras", "tensorflow", "tensorflow_core", "builtins", "numpy")
+# Whoever imports Keras has these: nothing of them need be captured.
+_WITH_KERAS = ("keras", "tf_keras", "tensorflow", "tensorflow_core", "builtins", "numpy")
 
 
 def layers(model: Any) -> Iterator[tuple[Where, Any]]:
     """Give each layer below *model*, wrapped ones and nested models too, with its path."""
     seen: set[int] = set()
-    waiting: list[tuple[Where, Any]] = [((), model)]
-    for where, outer in waiting:  # grows while it is walked
+    waiting: deque[tuple[Where, Any]] = deque([((), model)])
+    while waiting:
+        where, outer = waiting.popleft()
         for layer in outer._flatten_layers(recursive=False, include_self=False):
             if id(layer) in seen:
                 continue
@@ -37,7 +39,7 @@ def layers(model: Any) -> Iterator[tuple[Where, Any]]:
             waiting.append((path, layer))
 
 
-def carried_callable(layer: Any, role: str) -> Any:
+def held_callable(layer: Any, role: str) -> Any:
     """Return the callable that *layer* holds for a configuration's *role*, or None."""
     for attribute in _ATTRIBUTES.get(role, (role, f"_{role}")):
         value = getattr(layer, attribute, None)
@@ -56,8 +58,8 @@ def roles(layer: Any) -> Iterator[tuple[str, Any]]:
 
 def config_callables(layer: Any) -> dict[str, Any]:
     """Return what of a layer's own configuration is, or holds, a function."""
-    found: dict[str, Any] = layer.get_config()
-    return {role: value for role, value in found.items() if _holds_function(value)}
+    config: dict[str, Any] = layer.get_config()
+    return {role: value for role, value in config.items() if _holds_function(value)}
 
 
 def _holds_function(value: Any) -> bool:
@@ -68,19 +70,20 @@ def _holds_function(value: Any) -> bool:
     return isinstance(value, (FunctionType, MethodType, functools.partial))
 
 
-def brought_class(thing: Any, origins: Origins) -> type | None:
+def foreign_class(thing: Any, origins: Origins) -> type | None:
     """Return the class of *thing* if plain Keras has no such class, else None.
 
     That is the user's own, or a library's that builds on Keras.
     """
     kind = type(thing)
-    if isinstance(thing, (FunctionType, MethodType, type)) or _known(kind):
+    if isinstance(thing, (FunctionType, MethodType, type)) or _comes_with_keras(kind):
         return None
-    return kind if origins.is_users(kind) or any(map(_known, kind.__mro__[:-1])) else None
+    builds_on_keras = any(map(_comes_with_keras, kind.__mro__[:-1]))
+    return kind if builds_on_keras or origins.is_users(kind) else None
 
 
-def _known(kind: type) -> bool:
-    return kind.__module__.split(".")[0] in _KNOWN
+def _comes_with_keras(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in _WITH_KERAS
 
 
 def holders(model: Any) -> Iterator[tuple[Where, Any]]:
@@ -92,16 +95,17 @@ def holders(model: Any) -> Iterator[tuple[Where, Any]]:
     yield from (((), thing) for _, thing in compiled_callables(model))
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None:
-        yield from (((), one) for one in (optimizer, getattr(optimizer, "_learning_rate", None)))
+        yield (), optimizer
+        yield (), getattr(optimizer, "_learning_rate", None)
 
 
 def registered_name(model: Any, thing: type) -> str:
     """Return the name under which Keras writes a class or function: its own, or the registered."""
     keras = _keras(keras_module(model))
     for place in ("saving", "utils"):
-        asked = getattr(getattr(keras, place, None), "get_registered_name", None)
-        if asked is not None:
-            return str(asked(thing))
+        registered = getattr(getattr(keras, place, None), "get_registered_name", None)
+        if registered is not None:
+            return str(registered(thing))
     return thing.__name__
 
 
@@ -166,18 +170,14 @@ def settings(model: Any) -> Settings:
     )
 
 
-def environment_variables() -> dict[str, str]:
-    """Return those variables of this process that change what Keras computes."""
-    return {name: os.environ[name] for name in ENVIRONMENT_VARIABLES if name in os.environ}
-
-
 def compiled_callables(model: Any) -> Iterator[tuple[str, Any]]:
     """Give what *model* was compiled with, leaf by leaf, as ``(role, loss or metric)``."""
     yield from (("loss", leaf) for leaf in _leaves(getattr(model, "loss", None)))
     for holder in ("_compile_metrics", "compiled_metrics"):
-        found = getattr(model, holder, None)
-        yield from (("metrics", leaf) for leaf in _leaves(getattr(found, "_user_metrics", None)))
-        weighted = getattr(found, "_user_weighted_metrics", None)
+        container = getattr(model, holder, None)
+        plain = getattr(container, "_user_metrics", None)
+        yield from (("metrics", leaf) for leaf in _leaves(plain))
+        weighted = getattr(container, "_user_weighted_metrics", None)
         yield from (("weighted_metrics", leaf) for leaf in _leaves(weighted))
 
 
@@ -193,56 +193,42 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def model_facts(model: Any, origins: Origins) -> ModelFacts:
     """Return the model's class, inputs and outputs, and which layers are not as they should be."""
-    from capsule.guest.keras_adapter import describe
-
-    told = describe(model)
-    unbuilt: list[str] = []
-    stateful: list[str] = []
-    custom: set[str] = set()
-    arguments: list[str] = []
-    adapted: list[str] = []
-    if not getattr(model, "built", True):
-        unbuilt.append(model.name)
-    for where, layer in [((model.name,), model), *layers(model)]:
-        path = "/".join(where)
-        if not getattr(layer, "built", True) and path not in unbuilt:
-            unbuilt.append(path)
-        if getattr(layer, "stateful", False):
-            stateful.append(path)
-        if any(kind.__name__ in _ADAPTED for kind in type(layer).__mro__):
-            adapted.append(path)
-        if not arguments_come_back(layer):
-            arguments.append(path)
-    for _, thing in holders(model):
-        kind = brought_class(thing, origins)
-        if kind is not None and origins.is_users(kind):
-            custom.add(f"{kind.__module__}:{kind.__qualname__}")
+    tensors = describe(model)
+    every = [(model.name, model), *(("/".join(where), layer) for where, layer in layers(model))]
+    unbuilt = (path for path, layer in every if not getattr(layer, "built", True))
+    classes = {foreign_class(thing, origins) for _, thing in holders(model)} - {None}
+    custom = [kind for kind in classes if kind is not None and origins.is_users(kind)]
     return ModelFacts(
-        class_name=told["class"],
-        inputs=_tensors(told["inputs"]),
-        outputs=_tensors(told["outputs"]),
-        unbuilt=tuple(unbuilt),
-        stateful=tuple(stateful),
-        custom=tuple(sorted(custom)),
+        class_name=tensors["class"],
+        inputs=_tensors(tensors["inputs"]),
+        outputs=_tensors(tensors["outputs"]),
+        unbuilt=tuple(dict.fromkeys(unbuilt)),
+        stateful=tuple(path for path, layer in every if getattr(layer, "stateful", False)),
+        custom=tuple(sorted({f"{kind.__module__}:{kind.__qualname__}" for kind in custom})),
         losses=_compiled_names(model, {"loss"}),
         metrics=_compiled_names(model, {"metrics", "weighted_metrics"}),
-        arguments=tuple(arguments),
-        adapted=tuple(adapted),
+        arguments=tuple(path for path, layer in every if not arguments_come_back(layer)),
+        adapted=tuple(path for path, layer in every if _is_adapted(layer)),
         operations=_operations(model),
         subclassed=not any(hasattr(model, name) for name in ("_nodes_by_depth", "_functional")),
     )
 
 
+def _is_adapted(layer: Any) -> bool:
+    return any(kind.__name__ in _ADAPTED for kind in type(layer).__mro__)
+
+
 def _operations(model: Any) -> tuple[str, ...]:
     """Return what stands in the graph of a Keras 3 model and is no layer: ``x[:, 0] > 1``."""
-    every = getattr(model, "operations", ())
-    return tuple(sorted({type(one).__name__ for one in every if not hasattr(one, "weights")}))
+    operations = getattr(model, "operations", ())
+    return tuple(sorted({type(op).__name__ for op in operations if not hasattr(op, "weights")}))
 
 
 def _compiled_names(model: Any, roles: set[str]) -> tuple[str, ...]:
     """Return the losses or metrics that *model* was compiled with by a text."""
-    found = compiled_callables(model)
-    return tuple(sorted({leaf for role, leaf in found if role in roles and isinstance(leaf, str)}))
+    compiled = compiled_callables(model)
+    names = {leaf for role, leaf in compiled if role in roles and isinstance(leaf, str)}
+    return tuple(sorted(names))
 
 
 def arguments_come_back(layer: Any) -> bool:
@@ -256,5 +242,5 @@ def _comes_back(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _tensors(told: list[dict[str, Any]]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in told)
+def _tensors(described: list[dict[str, Any]]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in described)

@@ -1,96 +1,92 @@
-"""The user's own modules: their source is taken along, and what it imports."""
+"""The user's own modules: their source is captured, and what it imports."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-from capsule.capture.functions import brought_along
+from capsule.capture.addresses import module_source
+from capsule.capture.context import NO_SOURCE, Context, Draft
+from capsule.capture.names import absolute_name, restored_modules
+from capsule.capture.plain import PlainValues
 from capsule.guest import values
 from capsule.manifest import Binding, Node
 from capsule.manifest.parse import STANDARD_MODULES
 
-if TYPE_CHECKING:
-    from capsule.capture.graph import ImportGraph
+_VALUES = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 
 
-def module_source(module: ModuleType) -> str | None:
-    """Return the source text of *module* as its loader has it, None if it has none."""
-    loader = getattr(getattr(module, "__spec__", None), "loader", None)
-    try:
-        text: str | None = loader.get_source(module.__name__)  # type: ignore[union-attr]
-    except (AttributeError, ImportError, OSError, SyntaxError, ValueError):
-        return None
-    return text
+def draft_module(name: str, live: ModuleType | None, context: Context) -> Draft:
+    """Return the draft of the module *name*, with its source where it is the user's own.
+
+    *live* is the module itself where ``sys.modules`` does not hold it.
+    """
+    origin = context.origins.of(name)
+    module = live or sys.modules.get(name)
+    draft = None
+    if module is not None and (origin.kind == "local" or live is not None):
+        draft = _draft_local(name, module, context)
+    node = Node(kind="module", origin=origin.kind, distribution=origin.distribution)
+    return draft or Draft(name, node)
 
 
-def local_module(graph: ImportGraph, name: str, module: ModuleType) -> Node | None:
-    """Return the node of the user's own *module*, None if it has no source."""
+def _draft_local(name: str, module: ModuleType, context: Context) -> Draft | None:
     text = module_source(module)
     if text is None:
         return None
     if name.split(".")[0] in STANDARD_MODULES:
-        told = f"it bears the name of a standard module: call {name} something else"
-        return Node(kind="module", origin="local", reason=told)
+        reason = f"it bears the name of a standard module: call {name} something else"
+        return Draft(name, Node(kind="module", origin="local", reason=reason))
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None
     package = hasattr(module, "__path__")
-    known = {**sys.modules, **brought_along(vars(module))}
-    loaded = sorted(w for w in _imports(tree, name, package) if w in known and w != name)
-    brought = brought_along(vars(module))
-    return Node(
+    restored = restored_modules(vars(module))
+    loaded = sys.modules.keys() | restored.keys()
+    imports = sorted((_imports(tree, name, package) & loaded) - {name})
+    node = Node(
         kind="module",
         origin="local",
         package=package,
-        file=graph.plain.relative(getattr(module, "__file__", None)),
-        source=text if graph.with_source else None,
-        reason=told_state(tree, module)
-        if graph.with_source
-        else "source text was left out as asked",
-        names=(
-            *(Binding(w, "import", graph.module(w, brought.get(w))) for w in loaded),
-            *_set_to(graph, module),
-        ),
+        file=context.plain.relative(getattr(module, "__file__", None)),
+        source=text if context.sources else None,
+        reason=state_beyond_source(tree, module) if context.sources else NO_SOURCE,
     )
+    edges = (
+        *(Binding(imported, "import", imported) for imported in imports),
+        *_values_of(module, context.plain),
+    )
+    return Draft(name, node, edges, modules=restored)
 
 
 def _imports(tree: ast.Module, name: str, package: bool) -> set[str]:
     """Return the modules that a module's import statements may name, itself's package too."""
     inside = name if package else name.rpartition(".")[0]
-    wanted = {name.rpartition(".")[0]}
+    modules = {name.rpartition(".")[0]}
     for statement in ast.walk(tree):
         if isinstance(statement, ast.Import):
-            wanted.update(alias.name for alias in statement.names)
+            modules.update(alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom):
-            parts = inside.split(".")
-            start = parts[: len(parts) - statement.level + 1] if statement.level else []
-            base = ".".join([*start, *filter(None, [statement.module])])
-            wanted.add(base)
-            wanted.update(f"{base}.{a.name}" for a in statement.names)
-    return wanted - {""}
+            base = absolute_name(statement.module or "", statement.level, inside)
+            modules.add(base)
+            modules.update(f"{base}.{alias.name}" for alias in statement.names)
+    return modules - {""}
 
 
-def _set_to(graph: ImportGraph, module: ModuleType) -> list[Binding]:
-    """Return what the module's plain names hold now: they may have been set from outside."""
-    made = []
+def _values_of(module: ModuleType, plain: PlainValues) -> Iterator[Binding]:
+    """Give what the module's plain names hold now: they may have been set from outside."""
     for name, value in sorted(vars(module).items()):
-        held = isinstance(value, _HELD) or type(value).__module__ == "numpy"
-        if name.startswith("__") or not held or not name.isidentifier():
-            continue
-        encoded = graph.plain.encode(name, value)
-        if not values.is_opaque(encoded):
-            made.append(Binding(name, "attribute", value=encoded))
-    return made
+        is_value = isinstance(value, _VALUES) or type(value).__module__ == "numpy"
+        if is_value and not name.startswith("__") and name.isidentifier():
+            encoded = plain.encode(name, value)
+            if not values.find_opaque(encoded):
+                yield Binding(name, "attribute", value=encoded)
 
 
-_HELD = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
-
-
-def told_state(tree: ast.Module, module: ModuleType) -> str | None:
+def state_beyond_source(tree: ast.Module, module: ModuleType) -> str | None:
     """Return why a module's source alone does not make it what it is now, None if it does."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if "__file__" in names:

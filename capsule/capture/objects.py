@@ -15,24 +15,14 @@ import operator
 import re
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-from capsule.manifest import BindingKind, NodeKind
-
-Part = tuple[str, BindingKind, Any]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What an object is made of: ``kind`` of node, a word for it, ``(name, how, value)`` each."""
-
-    kind: NodeKind
-    word: str
-    parts: tuple[Part, ...]
-
+from capsule.capture.context import Context, Draft, Reference
+from capsule.guest import values
+from capsule.manifest import Node, NodeKind
 
 _CONTAINERS: dict[type, NodeKind] = {
     list: "list",
@@ -40,6 +30,31 @@ _CONTAINERS: dict[type, NodeKind] = {
     set: "set",
     frozenset: "frozenset",
 }
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an object is made of: ``kind`` of node, a word for it, a reference to each part."""
+
+    kind: NodeKind
+    word: str
+    parts: tuple[Reference, ...]
+
+
+def draft_object(value: Any, context: Context) -> Draft | None:
+    """Return the draft of an object by its parts, None for plain data and what has none."""
+    if isinstance(value, Parts):
+        parts: Parts | None = value
+    else:
+        opaque = values.find_opaque(values.encode(value))
+        if not opaque or opaque[0].get("reason") == values.TOO_LARGE:
+            return None  # plain data, or more of it than is ever stored
+        parts = parts_of(value, context.origins.is_users)
+    if parts is None:
+        return None
+    label = f":{parts.word}()" if parts.kind == "call" else f":{parts.word}"
+    node = Node(kind=parts.kind, qualname=parts.word.partition("(")[0])
+    return Draft(label, node, parts.parts)
 
 
 def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
@@ -55,16 +70,21 @@ def parts_of(value: Any, is_users: Callable[[type], bool]) -> Parts | None:
             return call(getattr, [value.__self__, value.__name__], {}, value.__name__)
         return call(MethodType, [value.__func__, value.__self__], {}, value.__name__)
     if kind in _CONTAINERS:
-        items: list[Part] = [(str(number), "item", item) for number, item in enumerate(value)]
+        items = (Reference(str(number), "item", item) for number, item in enumerate(value))
         return Parts(_CONTAINERS[kind], kind.__name__, tuple(items))
     if kind is dict and all(isinstance(key, str) for key in value):
-        return Parts("dict", "dict", tuple((key, "item", item) for key, item in value.items()))
+        return dict_parts("dict", value)
     return (
         _framework(value)
         or _cached(value)
         or _standard(value, kind)
         or _instance(value, kind, is_users)
     )
+
+
+def dict_parts(word: str, items: Mapping[str, Any]) -> Parts:
+    """Return a dict as the parts that it holds."""
+    return Parts("dict", word, tuple(Reference(key, "item", item) for key, item in items.items()))
 
 
 def has_state(value: Any) -> bool:
@@ -74,13 +94,11 @@ def has_state(value: Any) -> bool:
     return bool(framework) and any(hasattr(value, n) for n in ("assign", "weights", "parameters"))
 
 
-def call(
-    function: Callable[..., Any], given: Iterable[Any], named: dict[str, Any], word: str
-) -> Parts:
+def call(function: Any, arguments: Iterable[Any], keywords: Mapping[str, Any], word: str) -> Parts:
     """Return an object as the result of calling *function*."""
-    parts: list[Part] = [("function", "part", function)]
-    parts += [(str(number), "argument", value) for number, value in enumerate(given)]
-    parts += [(name, "keyword", value) for name, value in named.items()]
+    parts = [Reference("function", "part", function)]
+    parts += [Reference(str(n), "argument", value) for n, value in enumerate(arguments)]
+    parts += [Reference(name, "keyword", value) for name, value in keywords.items()]
     return Parts("call", word, tuple(parts))
 
 
@@ -101,17 +119,16 @@ def _standard(value: Any, kind: type) -> Parts | None:
     if kind is defaultdict:
         return call(defaultdict, [value.default_factory, dict(value)], {}, "defaultdict")
     if kind in (operator.itemgetter, operator.attrgetter, operator.methodcaller):
-        made = value.__reduce__()
-        return call(made[0], made[1], {}, kind.__name__)
+        function, arguments = value.__reduce__()[:2]
+        return call(function, arguments, {}, kind.__name__)
     return None
 
 
 def _cached(value: Any) -> Parts | None:
     if type(value).__name__ != "_lru_cache_wrapper":
         return None
-    made = call(functools.lru_cache, [], value.cache_parameters(), "lru_cache")
-    parts: tuple[Part, ...] = (("function", "part", made), ("0", "argument", value.__wrapped__))
-    return Parts("call", value.__name__, parts)
+    cache = call(functools.lru_cache, [], value.cache_parameters(), "lru_cache")
+    return call(cache, [value.__wrapped__], {}, value.__name__)
 
 
 def _framework(value: Any) -> Parts | None:
@@ -138,12 +155,9 @@ def _compiled(tensorflow: Any, value: Any) -> Parts | None:
     """Return a ``tf.function`` as the call that makes it; None with options unknown here."""
     if getattr(value, "input_signature", None) is not None:
         return None
-    named = {}
-    for name, attribute in (("autograph", "_autograph"), ("jit_compile", "_jit_compile")):
-        found = getattr(value, attribute, None)
-        if found is not None:
-            named[name] = bool(found)
-    return call(tensorflow.function, [value.python_function], named, "function")
+    options = {name: getattr(value, f"_{name}", None) for name in ("autograph", "jit_compile")}
+    keywords = {name: bool(option) for name, option in options.items() if option is not None}
+    return call(tensorflow.function, [value.python_function], keywords, "function")
 
 
 _WORDS = ("abc", "typing", "typing_extensions", "collections.abc")
@@ -163,5 +177,6 @@ def _instance(value: Any, kind: type, is_users: Callable[[type], bool]) -> Parts
     if not hasattr(value, "__dict__") or any("__slots__" in vars(base) for base in own):
         return None
     state = sorted((name, item) for name, item in vars(value).items() if not is_dunder(name))
-    attributes: list[Part] = [(name, "attribute", item) for name, item in state]
-    return Parts("instance", f"{kind.__qualname__}()", (("class", "part", kind), *attributes))
+    attributes = [Reference(name, "attribute", item) for name, item in state]
+    parts = (Reference("class", "part", kind), *attributes)
+    return Parts("instance", f"{kind.__qualname__}()", parts)

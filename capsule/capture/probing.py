@@ -9,62 +9,77 @@ from collections.abc import Iterable
 from typing import Any
 
 from capsule.guest import probe as guest
+from capsule.guest.keras_adapter import call
 from capsule.manifest import ModelFacts, Probe
 
 LIMIT = 256 * 1024
 ELEMENTS_LIMIT = 16 * 1024 * 1024
 
 
-def record_probe(model: Any, facts: ModelFacts, given: Any, *, whole: bool) -> Probe:
+def record_probe(model: Any, facts: ModelFacts, choice: Any, *, whole: bool) -> Probe:
     """Return the probe of *model*, or one that says why there is none.
 
-    *given* are the caller's inputs (an array or a list), or True for made ones, or
-    False for no probe. Calls ``model(x, training=False)`` once.
+    *choice* are the caller's inputs (an array or a list), or True for inputs that capsule
+    makes, or False for no probe. Calls ``model(x, training=False)`` once.
     """
-    import numpy
-
-    from capsule.guest.keras_adapter import call
-
-    if given is False:
-        return Probe(skipped="left out as asked")
-    if not whole:
-        return Probe(skipped="not taken inside ModelCheckpoint")
-    if facts.unbuilt:
-        return Probe(skipped=f"{', '.join(facts.unbuilt)} was never built")
-    if facts.stateful:
-        return Probe(skipped=f"{', '.join(facts.stateful)} has state that a call would change")
+    reason = _reason_to_skip(facts, choice, whole)
+    if reason is not None:
+        return Probe(skipped=reason)
     specs: list[dict[str, Any]] = []
     try:
-        if given is True:
+        if choice is True:
             specs = _specs(model, facts)
             arrays = guest.make_inputs(specs)
         else:
-            arrays = _arrays(given)
+            arrays = _arrays(choice)
+        outputs = _outputs(model, facts, arrays)
     except ValueError as error:
         return Probe(skipped=str(error))
-    kept = [] if given is True else [_whole(array) for array in arrays]
-    state = _State(model) if facts.custom else None
-    random = numpy.random.get_state()
-    try:
-        outputs = call(model, arrays)
-    except Exception as error:  # noqa: BLE001 - the user's code, on inputs it never asked for
-        return Probe(skipped=f"the model raised on the probe's inputs: {_first_line(error)}")
-    finally:
-        numpy.random.set_state(random)
-        changed = state is not None and state.put_back()
-    if changed:
-        return Probe(skipped="a call changes it: its own layers have state")
-    if not all(_is_comparable(output.dtype) for output in outputs):
-        return Probe(skipped="its outputs are not numbers")
     probe = Probe(
         inputs=tuple(specs),
-        examples=tuple(kept),
+        examples=() if choice is True else tuple(_whole(array) for array in arrays),
         outputs=tuple(guest.record(output) for output in outputs),
     )
     size = len(json.dumps([probe.inputs, probe.examples, probe.outputs]))
     if size > LIMIT:
         return Probe(skipped=f"it would take {size >> 10} KiB, over {LIMIT >> 10}")
     return probe
+
+
+def _reason_to_skip(facts: ModelFacts, choice: Any, whole: bool) -> str | None:
+    if choice is False:
+        return "left out as asked"
+    if not whole:
+        return "not taken inside ModelCheckpoint"
+    if facts.unbuilt:
+        return f"{', '.join(facts.unbuilt)} was never built"
+    if facts.stateful:
+        return f"{', '.join(facts.stateful)} has state that a call would change"
+    return None
+
+
+def _outputs(model: Any, facts: ModelFacts, arrays: list[Any]) -> list[Any]:
+    """Return what *model* computes of *arrays*, nothing of it or of NumPy being changed by that.
+
+    Raises ValueError, which says why, if it computes nothing that a probe can hold.
+    """
+    import numpy
+
+    state = _State(model) if facts.custom else None
+    random = numpy.random.get_state()
+    try:
+        outputs: list[Any] = call(model, arrays)
+    except Exception as error:  # noqa: BLE001 - the user's code, on inputs it never asked for
+        message = f"the model raised on the probe's inputs: {_first_line(error)}"
+        raise ValueError(message) from None
+    finally:
+        numpy.random.set_state(random)
+        changed = state is not None and state.restore()
+    if changed:
+        raise ValueError("a call changes it: its own layers have state")
+    if not all(_is_comparable(output.dtype) for output in outputs):
+        raise ValueError("its outputs are not numbers")
+    return outputs
 
 
 def _is_comparable(dtype: Any) -> bool:
@@ -79,7 +94,7 @@ class _State:
         self._layers = [layer for layer in _layers(model) if layer.weights]
         self._before = [layer.get_weights() for layer in self._layers]
 
-    def put_back(self) -> bool:
+    def restore(self) -> bool:
         """Set the weights to what they were; return whether they had changed."""
         import numpy
 
@@ -122,17 +137,17 @@ def _specs(model: Any, facts: ModelFacts) -> list[dict[str, Any]]:
 
 
 def _layers(model: Any) -> Iterable[Any]:
-    found: Iterable[Any] = model._flatten_layers(include_self=False)
-    return found
+    layers: Iterable[Any] = model._flatten_layers(include_self=False)
+    return layers
 
 
-def _arrays(given: Any) -> list[Any]:
+def _arrays(inputs: Any) -> list[Any]:
     import numpy
 
-    if isinstance(given, dict):
+    if isinstance(inputs, dict):
         raise ValueError("give the probe's inputs as an array or a list in the model's order")
-    many = given if isinstance(given, (list, tuple)) else [given]
-    return [numpy.asarray(array) for array in many]
+    arrays = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    return [numpy.asarray(array) for array in arrays]
 
 
 def _whole(array: Any) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from pathlib import Path
 from capsule.artifact import identify
 from capsule.artifact.files import HDF5_MAGIC, ZIP_MAGIC
 from capsule.artifact.saved_model import GRAPH
-from capsule.capture.hook import hooked
-from capsule.capture.recording import record_file
+from capsule.capture.options import SaveOptions
+from capsule.capture.save_hook import hooked
 from capsule.capture.writing import Saved, print_report
 from capsule.description.infer import infer_manifest
+from capsule.description.present import describe_present
 from capsule.errors import CapsuleError
 from capsule.inspection.inspecting import read_artifact
 from capsule.manifest.files import sidecar_path, write_manifest
@@ -71,19 +72,12 @@ def describe_artifact(
         manifest = infer_manifest(*read_artifact(path, identify(path)))
         write_manifest(manifest, sidecar)
         return Saved(os.fspath(path), manifest, ())
-    manifest = record_file(path, python)
+    manifest = describe_present(path, python)
     write_manifest(manifest, sidecar)
     return Saved(os.fspath(path), manifest, findings_at_save(manifest))
 
 
-def run_under_hook(
-    words: Sequence[str],
-    *,
-    module: str | None = None,
-    probe: bool = True,
-    source: bool = True,
-    values: bool = True,
-) -> Run:
+def run_under_hook(words: Sequence[str], options: SaveOptions, *, module: str | None = None) -> Run:
     """Run a script (the first of *words*) or a *module* as Python would, under the hook.
 
     It sees its own ``sys.argv``, ``sys.path`` and ``__main__``, and keeps them; its exit
@@ -103,10 +97,10 @@ def run_under_hook(
     def report(saved: Saved) -> None:
         saves.append(saved)
         if saved.manifest is not None:
-            # The others are told at the end, with every save in its line.
+            # What got no sidecar is printed at the end, with every save in its line.
             print_report(saved)
 
-    with hooked(probe=probe, source=source, values=values, report=report):
+    with hooked(**vars(options), report=report):
         status = _run(list(words), module)
     return Run(status, tuple(saves))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 import __future__
 
 import ast
+import functools
 import linecache
 import sys
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from capsule.capture.class_source_check import (
     classes_in,
@@ -19,7 +21,12 @@ from capsule.capture.class_source_check import (
     placed,
     registering,
 )
-from capsule.guest.compiling import RestoreError, compile_definition, same_code
+from capsule.guest.compiling import (
+    DefinitionSource,
+    RestoreError,
+    compile_definition,
+    same_code,
+)
 
 
 def futures_of(code: CodeType) -> tuple[str, ...]:
@@ -67,7 +74,7 @@ class SourceFinder:
         missing = Source(None, None, f"no source text exists for {code.co_filename}")
         if parsed is None:
             return missing
-        for node in parsed.definitions.get(code.co_firstlineno, []):
+        for node in parsed.tree.definitions.get(code.co_firstlineno, []):
             text = _segment(parsed.lines, node)
             if text is not None and parsed.makes(text, node, function):
                 return Source(text, node.lineno)
@@ -78,15 +85,16 @@ class SourceFinder:
         """Return the text of a def with its decorators, where *function* is what they got."""
         code = function.__code__
         parsed = self._parse(code.co_filename, function.__globals__)
-        for node in parsed.definitions.get(code.co_firstlineno, []) if parsed else []:
+        for node in parsed.tree.definitions.get(code.co_firstlineno, []) if parsed else []:
             if not isinstance(node, ast.FunctionDef) or not node.decorator_list or parsed is None:
                 continue
             plain, text = _segment(parsed.lines, node), _segment(parsed.lines, node, whole=True)
             if plain is None or text is None or not parsed.makes(plain, node, function):
                 continue
-            made = _defining(text, code.co_freevars, code, parsed.imported, whole=True)
-            if made is not None:
-                return Source(text, node.lineno, code=made)
+            definition = _definition(text, code.co_freevars, code, parsed.tree.imported)
+            defining = _defining(definition._replace(keep_decorators=True))
+            if defining is not None:
+                return Source(text, node.lineno, code=defining)
         return Source(None, None, "it has no decorators in the source that made it what it is")
 
     def find_class(self, kind: type, is_users: Callable[[Any], bool]) -> Source:
@@ -96,114 +104,143 @@ class SourceFinder:
         """
         methods = [method for _, method in methods_of(kind) if is_users(method)]
         module = sys.modules.get(kind.__module__)
-        files = [m.__code__.co_filename for m in methods if m.__code__.co_filename[:1] != "<"]
-        files += [m.__code__.co_filename for m in methods if m.__code__.co_filename != "<string>"]
-        filename = files[0] if files else getattr(module, "__file__", None)
+        filename = _file_of(methods) or getattr(module, "__file__", None)
         scope = methods[0].__globals__ if methods else vars(module) if module else {}
         parsed = self._parse(filename, scope) if filename else None
         if parsed is None or filename is None:
             return Source(None, None, f"no source text exists for the class {kind.__name__}")
-        free = free_variables(methods)
-        told = f"{kind.__name__} is not what its source says (changed since?)"
         lines = [m.__code__.co_firstlineno for m in methods if m.__code__.co_filename == filename]
-        for node, around in reversed(parsed.classes.get(kind.__name__, [])):
+        source = Source(None, None, f"{kind.__name__} is not what its source says (changed since?)")
+        for node, around in reversed(parsed.classes):
+            if node.name != kind.__name__:
+                continue
             if lines and not any(node.lineno <= line <= (node.end_lineno or 0) for line in lines):
                 continue  # another class of that name
-            text = _segment(parsed.lines, node, whole=True)
-            bases, dropped = placed(node, kind, scope), registering(node, scope)
-            made = text and _defining(
-                text,
-                free,
-                methods[0].__code__ if methods else None,
-                parsed.imported,
-                bases=bases,
-                dropped=dropped,
-            )
-            if not text or not made:
-                continue
-            wrong = difference(kind, node, made, filename, scope, around - set(free))
-            if wrong is None:
-                return Source(text, node.lineno, None, made, bases, dropped)
-            told = f"{kind.__name__}{wrong}"
-        return Source(None, None, told)
+            source = _class_source(kind, node, around, methods, parsed, scope) or source
+            if source.text is not None:
+                break
+        return source
 
     def _parse(self, filename: str, scope: dict[str, Any]) -> _File | None:
         if filename not in self._files:
             lines = linecache.getlines(filename, scope)
-            self._files[filename] = _index(lines, filename, scope) if lines else None
+            tree = _parsed("".join(lines)) if lines else None
+            if tree is not None:
+                rewritten = tuple(rewritten_by_pytest(lines, filename, scope))
+                self._files[filename] = _File(filename, lines, tree, rewritten)
+            else:
+                self._files[filename] = None
         return self._files[filename]
+
+
+def _file_of(methods: Sequence[FunctionType]) -> str | None:
+    """Return the file of a class' methods, a real one first; what dataclass makes has none."""
+    files = [method.__code__.co_filename for method in methods]
+    real = [file for file in files if not file.startswith("<")]
+    return next((file for file in [*real, *files] if file != "<string>"), None)
+
+
+def _class_source(
+    kind: type,
+    node: ast.ClassDef,
+    around: frozenset[str],
+    methods: Sequence[FunctionType],
+    parsed: _File,
+    scope: dict[str, Any],
+) -> Source | None:
+    """Return the text of *node* if it makes *kind*, else why not; None if it does not compile."""
+    text = _segment(parsed.lines, node, whole=True)
+    if not text:
+        return None
+    free = free_variables(methods)
+    bases, dropped = placed(node, kind, scope), registering(node, scope)
+    sample = methods[0].__code__ if methods else None
+    definition = _definition(text, free, sample, parsed.tree.imported)
+    code = _defining(definition._replace(bases=bases, registrations=dropped))
+    if code is None:
+        return None
+    wrong = difference(kind, node, code, parsed.filename, scope, around - set(free))
+    if wrong is not None:
+        return Source(None, None, f"{kind.__name__}{wrong}")
+    return Source(text, node.lineno, None, code, bases, dropped)
 
 
 def _changed(code: CodeType) -> str:
     return f"line {code.co_firstlineno} of the source is not what runs (changed since?)"
 
 
+class _Tree(NamedTuple):
+    """A file's syntax: definitions by the line their code starts at, names that it imports."""
+
+    module: ast.Module
+    definitions: dict[int, list[Definition]]
+    imported: frozenset[str]
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> _Tree | None:
+    """Return the syntax of a file; models are often saved again while it is the same."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None  # notebook magics, or a file replaced by something else
+    definitions: defaultdict[int, list[Definition]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda):
+            definitions[node.lineno].append(node)
+        elif isinstance(node, ast.FunctionDef):
+            # A decorated function's code starts at its first decorator.
+            for line in {node.lineno, *(d.lineno for d in node.decorator_list)}:
+                definitions[line].append(node)
+    return _Tree(tree, dict(definitions), frozenset(_imported(tree.body)))
+
+
 @dataclass(frozen=True)
 class _File:
-    """A parsed file: lines, definitions by the line their code starts at, imported names.
+    """A parsed file; ``rewritten`` is the code of a module that pytest compiled its own way."""
 
-    Classes by name, each with the names of the functions around it.
-    ``rewritten`` are the code objects of a module that pytest compiled its own way.
-    """
-
+    filename: str
     lines: list[str]
-    definitions: dict[int, list[Definition]]
-    classes: dict[str, list[tuple[ast.ClassDef, frozenset[str]]]]
-    imported: frozenset[str]
+    tree: _Tree
     rewritten: tuple[CodeType, ...] = ()
+
+    @functools.cached_property
+    def classes(self) -> list[tuple[ast.ClassDef, frozenset[str]]]:
+        """The classes of the file, each with the names of the functions around it."""
+        return list(classes_in(self.tree.module))
 
     def makes(self, text: str, node: Definition, function: FunctionType) -> bool:
         """Tell whether *text*, of *node*, compiles under this Python to what *function* runs."""
         code = function.__code__
-        if compiles_to(text, code, self.imported):
+        if compiles_to(text, code, self.tree.imported):
             return True
         if not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
             return False  # what pytest left alone is as it was
         return any(
-            one.co_firstlineno == code.co_firstlineno and same_code(one, code)
-            for one in self.rewritten
+            other.co_firstlineno == code.co_firstlineno and same_code(other, code)
+            for other in self.rewritten
         )
-
-
-def _index(lines: list[str], filename: str, scope: dict[str, Any]) -> _File | None:
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError):
-        return None  # notebook magics, or a file replaced by something else
-    found: dict[int, list[Definition]] = {}
-    classes: dict[str, list[tuple[ast.ClassDef, frozenset[str]]]] = {}
-    for found_class, around in classes_in(tree):
-        classes.setdefault(found_class.name, []).append((found_class, around))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda):
-            found.setdefault(node.lineno, []).append(node)
-        elif isinstance(node, ast.FunctionDef):
-            # A decorated function's code starts at its first decorator.
-            for line in {node.lineno, *(d.lineno for d in node.decorator_list)}:
-                found.setdefault(line, []).append(node)
-    imported = frozenset(_imported(tree.body))
-    return _File(lines, found, classes, imported, rewritten_by_pytest(lines, filename, scope))
 
 
 def rewritten_by_pytest(
     lines: list[str], filename: str, scope: dict[str, Any]
-) -> tuple[CodeType, ...]:
-    """Return the code of a test module as pytest compiles it, its asserts explained.
+) -> Iterator[CodeType]:
+    """Give the code of a test module as pytest compiles it, its asserts explained.
 
     What a plain assert does is the same, so the plain text stands for it.
     """
     rewrite = sys.modules.get("_pytest.assertion.rewrite")
     hook = getattr(rewrite, "AssertionRewritingHook", None)
     if rewrite is None or hook is None or not isinstance(scope.get("__loader__"), hook):
-        return ()
+        return
     text = "".join(lines)
     tree = ast.parse(text)
     rewrite.rewrite_asserts(tree, text.encode("utf-8"), filename, scope["__loader__"].config)
-    waiting, found = [compile(tree, filename, "exec", dont_inherit=True)], []
-    for code in waiting:  # grows while it is walked
-        found.append(code)
-        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return tuple(found)
+    waiting = deque([compile(tree, filename, "exec", dont_inherit=True)])
+    while waiting:
+        code = waiting.popleft()
+        yield code
+        waiting.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
 
 
 def _imported(statements: Sequence[ast.stmt]) -> Iterator[str]:
@@ -238,26 +275,22 @@ def compiles_to(text: str, code: CodeType, imported: Iterable[str] = ()) -> bool
 
     *imported* are the names that its module imported.
     """
-    made = _defining(text, code.co_freevars, code, imported)
-    return made is not None and any(same_code(one, code) for one in made.co_consts)
+    defining = _defining(_definition(text, code.co_freevars, code, imported))
+    return defining is not None and any(same_code(inner, code) for inner in defining.co_consts)
 
 
-def _defining(
-    text: str,
-    free: Iterable[str],
-    sample: CodeType | None,
-    imported: Iterable[str],
-    *,
-    whole: bool = False,
-    bases: Iterable[int] = (),
-    dropped: Iterable[int] = (),
-) -> CodeType | None:
-    """Return the code that makes what *text* defines, None if it compiles to nothing such."""
+def _definition(
+    text: str, free: Iterable[str], sample: CodeType | None, imported: Iterable[str]
+) -> DefinitionSource:
+    """Return *text* to compile with the ``__future__`` features of *sample*."""
     futures = futures_of(sample) if sample is not None else ()
+    return DefinitionSource(text, "<check>", free, futures, imported)
+
+
+def _defining(definition: DefinitionSource) -> CodeType | None:
+    """Return the code that makes what a definition defines, None if it compiles to nothing such."""
     try:
-        made, _ = compile_definition(
-            text, "<check>", free, futures, imported, whole, bases, dropped
-        )
+        code, _ = compile_definition(definition)
     except (RestoreError, RecursionError):
         return None
-    return made
+    return code

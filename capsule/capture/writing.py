@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from capsule.artifact.saved_model import GRAPH
-from capsule.capture.recording import Options, record_model
+from capsule.capture.options import SaveOptions
+from capsule.capture.recording import record_model
 from capsule.errors import CapsuleError, escaped
 from capsule.manifest import Manifest
 from capsule.manifest.files import sidecar_path, write_manifest
@@ -45,11 +46,11 @@ def snapshot(path: Any) -> Snapshot | None:
 
 
 def after_save(
-    model: Any, filepath: Any, before: Snapshot | None, options: Options, *, in_checkpoint: bool
+    model: Any, filepath: Any, before: Snapshot | None, options: SaveOptions, *, in_checkpoint: bool
 ) -> Saved:
     """Write the sidecar of what was just saved. Never raises: the error is in the result."""
     if not isinstance(filepath, (str, os.PathLike)):
-        return Saved(_name(filepath), skipped="it is not a path")
+        return Saved(f"a {type(filepath).__name__}", skipped="it is not a path")
     path = os.fspath(filepath)
     if "://" in path:
         return Saved(path, skipped="it is not on this machine")
@@ -65,18 +66,15 @@ def after_save(
     return Saved(path, manifest, findings)
 
 
-def _name(filepath: Any) -> str:
-    return f"a {type(filepath).__name__}"
-
-
 def print_report(saved: Saved) -> None:
-    """Tell on standard error what a person must know of a save: a line each, no more."""
+    """Print on standard error what a person must know of a save: a line each, no more."""
     lines = []
     if saved.skipped is not None:
         lines.append(f"capsule: no sidecar for {saved.artifact}: {saved.skipped}")
     if saved.error is not None:
-        told = saved.error.message if isinstance(saved.error, CapsuleError) else repr(saved.error)
-        lines.append(f"capsule: {saved.artifact} is saved, but not captured: {told}")
+        error = saved.error
+        reason = error.message if isinstance(error, CapsuleError) else repr(error)
+        lines.append(f"capsule: {saved.artifact} is saved, but not captured: {reason}")
     if saved.manifest is not None:
         for problem in saved.manifest.problems:
             lines.append(f"capsule: {Path(saved.artifact).name}: {problem}")

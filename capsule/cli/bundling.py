@@ -27,7 +27,7 @@ def bundle(
 
     capsule replay takes the archive, on a machine without any network too.
     """
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.describe import describe
     from capsule.rebuild.bundling import write_bundle
     from capsule.rebuild.options import ReplayOptions

@@ -25,7 +25,7 @@ def export(
     unsafe: Unsafe = False,
 ) -> None:
     """Say a model's environment in another tool's words."""
-    from capsule.consent.plan import Trust
+    from capsule.consent.consent import Trust
     from capsule.description.describe import describe
     from capsule.rebuild.exporting import export_text, require_form, write
     from capsule.rebuild.options import ReplayOptions

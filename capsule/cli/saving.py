@@ -9,7 +9,7 @@ from capsule.cli.ending import ending
 from capsule.cli.options import Interpreter
 from capsule.errors import InputError, escaped
 
-TAKE_A_VALUE = ("--python",)
+TAKE_A_VALUE = ("--python", "--allow")
 """The options in front of ``-m`` that are followed by a word of their own."""
 
 
@@ -27,6 +27,10 @@ def save(
     probe: Annotated[bool, typer.Option(help="Record inputs and outputs of each model.")] = True,
     source: Annotated[bool, typer.Option(help="Keep the source text of functions.")] = True,
     values: Annotated[bool, typer.Option(help="Keep the plain values that functions use.")] = True,
+    allow: Annotated[
+        Optional[list[str]],
+        typer.Option("--allow", metavar="NAME", help="A name like a secret's that holds none."),
+    ] = None,
     inferred: Annotated[
         bool, typer.Option("--inferred", help="Of ARTIFACT: what the file tells, not this Python.")
     ] = False,
@@ -36,6 +40,7 @@ def save(
 
     What follows SCRIPT belongs to the script, whose exit status is capsule's.
     """
+    from capsule.capture.options import SaveOptions
     from capsule.capture.running import describe_artifact, is_artifact, run_under_hook
     from capsule.report import text
 
@@ -48,7 +53,8 @@ def save(
         saved = describe_artifact(words[0], python, inferred=inferred)
         print(escaped(text.saved_line(saved)))
         return
-    run = run_under_hook(words, module=module, probe=probe, source=source, values=values)
+    options = SaveOptions(probe, source, values, allow=tuple(allow or ()))
+    run = run_under_hook(words, options, module=module)
     sys.stdout.flush()
     for saved in run.saves:
         print(escaped(f"capsule: {text.saved_line(saved)}"), file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -62,14 +61,10 @@ def from_facts(facts: Mapping[str, Any], kind: str) -> Environment:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _this_process() -> Environment:
-    return from_facts(collector.facts(), "live")
-
-
 def live_environment() -> Environment:
-    """Return the environment of this process: distributions read once, settings as they are."""
-    return replace(_this_process(), settings={**keras_settings(), **_settings_in_effect()})
+    """Return the environment of this process as it is now: distributions, paths, settings."""
+    environment = from_facts(collector.facts(), "live")
+    return replace(environment, settings={**environment.settings, **_settings_in_effect()})
 
 
 def _settings_in_effect() -> dict[str, Any]:

@@ -9,6 +9,9 @@ import importlib
 import json
 from typing import Any, Dict
 
+from .keras_places import look_up
+from .restore import RestoreError
+
 
 def build(
     keras: Any, told: Dict[str, Any], path: str, known: Dict[str, Any], safe_mode: bool
@@ -21,30 +24,30 @@ def build(
     """
     if not told["translated"]:
         with _guarded(keras, safe_mode):
-            model = keras.models.model_from_json(json.dumps(told["config"]), custom_objects=known)
+            text = json.dumps(told["config"])
+            model = look_up(keras, "model_from_json")(text, custom_objects=known)
         if told["weights"]:
             model.load_weights(path)
         return model
-    saving = _legacy(keras, "saving_utils")
-    options = _legacy(keras, "saving_options")
-    with _guarded(keras, safe_mode), options.keras_option_scope(use_legacy_config=True):
-        model = saving.model_from_config(
-            told["config"], custom_objects=dict(_of_keras_2(keras), **known)
-        )
+    legacy_words = look_up(keras, "keras_option_scope")
+    model_from_config = look_up(keras, "model_from_config")
+    with _guarded(keras, safe_mode), legacy_words(use_legacy_config=True):
+        model = model_from_config(told["config"], custom_objects=dict(_of_keras_2(keras), **known))
     if told["weights"]:
         h5py = importlib.import_module("h5py")
         with h5py.File(path, "r") as file:
             group = file["model_weights"] if "model_weights" in file else file
-            _legacy(keras, "legacy_h5_format").load_weights_from_hdf5_group(group, model)
+            look_up(keras, "load_weights_from_hdf5_group")(group, model)
     return model
 
 
 def _guarded(keras: Any, safe_mode: bool) -> Any:
-    """Return Keras 3's own scope of its safe mode; before Keras 3 there was none for this."""
+    """Return Keras' own scope of its safe mode; before 2.12 there was none."""
     try:
-        library = importlib.import_module("%s.src.saving.serialization_lib" % keras.__name__)
-        return library.SafeModeScope(safe_mode)
-    except (ImportError, AttributeError):
+        return look_up(keras, "SafeModeScope")(safe_mode)
+    except RestoreError:
+        if hasattr(keras, "ops"):
+            raise  # every Keras 3 has one: without it nothing would guard what is built
         return contextlib.ExitStack()
 
 
@@ -77,8 +80,3 @@ def _of_keras_2(keras: Any) -> Dict[str, Any]:
             return inputs
 
     return {"AddLoss": AddLoss, "AddMetric": AddMetric}
-
-
-def _legacy(keras: Any, name: str) -> Any:
-    """Return Keras 3's module *name* for the files of Keras 2, which has no public name."""
-    return importlib.import_module("%s.src.legacy.saving.%s" % (keras.__name__, name))

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 
 from .building import build
 from .digest import digest
+from .keras_places import look_up
 from .loader_patches import Tables, answering
 from .restore import RestoreError, Restorer
 from .serving import ServedModel
@@ -31,6 +32,18 @@ LOSS_ALIASES = {
     "bce": "binary_crossentropy",
     "BCE": "binary_crossentropy",
 }
+
+# Where Keras looks for a class of its own.
+_PARTS = (
+    "layers",
+    "models",
+    "losses",
+    "metrics",
+    "optimizers",
+    "initializers",
+    "regularizers",
+    "constraints",
+)
 
 
 def find_keras(module: str) -> Any:
@@ -78,16 +91,16 @@ def load_model(
             tables.add(carried, restored[carried["node"]])
     tables.settle()
     tables.by_name.update(given)
-    known = dict(_loss_aliases(keras), **tables.by_name)
+    known = dict(_loss_aliases(keras), **_not_of_keras(keras, tables.aliases))
+    known.update(tables.by_name)
     options = dict(options or {})
-    parameters = inspect.signature(keras.models.load_model).parameters
-    if "safe_mode" in parameters:
+    keras_loader = look_up(keras, "load_model")
+    if "safe_mode" in inspect.signature(keras_loader).parameters:
         options["safe_mode"] = plan["safe_mode"]  # False only where consent was given
-    scope = getattr(keras.utils, "custom_object_scope", None) or keras.utils.CustomObjectScope
-    with answering(keras, tables), scope(known):
+    with answering(keras, tables), look_up(keras, "CustomObjectScope")(known):
         if plan.get("build"):
             return build(keras, plan["build"], path, known, plan["safe_mode"])
-        return keras.models.load_model(path, custom_objects=known or None, **options)
+        return keras_loader(path, custom_objects=known or None, **options)
 
 
 def _require_judged(path: str, judged: Dict[str, str]) -> None:
@@ -102,6 +115,16 @@ def _require_judged(path: str, judged: Dict[str, str]) -> None:
                 text = text.decode("utf-8", "replace")
             if (None if text is None else digest(text)) != judged.get(name):
                 raise RestoreError("%s holds two of %s: no Keras writes that" % (path, name))
+
+
+def _not_of_keras(keras: Any, classes: Dict[str, Any]) -> Dict[str, Any]:
+    """Return those of *classes* whose names Keras has not for its own: a .h5 may mean those."""
+    parts = [getattr(keras, name, None) for name in _PARTS]
+    return {
+        name: value
+        for name, value in classes.items()
+        if not any(hasattr(part, name) for part in parts)
+    }
 
 
 def _loss_aliases(keras: Any) -> Dict[str, Any]:

@@ -13,9 +13,10 @@ import marshal
 import sys
 import threading
 import types
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .digest import carried_key, code_bytes
+from .keras_places import look_up
 from .restore import RestoreError
 
 # What a Lambda's configuration says of its functions besides the functions themselves.
@@ -28,24 +29,37 @@ _HELPERS = (
     "mask_module",
 )
 
+# What holds several functions, of which the file stores each or none.
+_HOLDERS = (list, tuple, dict)
+
 _active = threading.local()
 _lock = threading.Lock()
 _originals: List[Tuple[Any, str, Any]] = []
 _loads = [0]
 
 
+class Place(NamedTuple):
+    """A function that stood in a layer: the layer's whole path, and how the function is stored."""
+
+    where: Tuple[str, ...]
+    key: Optional[str]
+    name: str
+    value: Any
+
+
 class Tables(object):
     """The restored functions of one load: by key, by name, and by place in the model.
 
     ``translated``: whether the configuration is Keras 2's, put in the words of Keras 3.
+    ``aliases``: classes by their names without the package under which they are registered.
     """
 
     def __init__(self, translated: bool = False) -> None:
         self.translated = translated
         self.by_key: Dict[str, Any] = {}
         self.by_name: Dict[str, Any] = {}
-        self._places: Dict[Tuple[str, str], List[Tuple[Optional[str], str, Any]]] = {}
-        self._whole: Dict[Tuple[str, str], Any] = {}
+        self.aliases: Dict[str, Any] = {}
+        self._places: Dict[Tuple[str, str], List[Place]] = {}
         self._ambiguous: List[str] = []
 
     def add(self, carried: Dict[str, Any], value: Any) -> None:
@@ -53,43 +67,59 @@ class Tables(object):
         where, role, key, name = (carried[k] for k in ("where", "role", "key", "name"))
         if role == "class" and not isinstance(value, type):
             raise RestoreError("%s is no class" % name)
-        if isinstance(value, (list, tuple, dict)):
-            if where:
-                self._whole[where[-1], role] = value
-            return
         if where:
-            self._places.setdefault((where[-1], role), []).append((key, name, value))
+            place = Place(tuple(where), key, name, value)
+            self._places.setdefault((where[-1], role), []).append(place)
+        if isinstance(value, _HOLDERS):
+            return
         table, index = (self.by_key, key) if key else (self.by_name, name)
         if table.setdefault(index, value) is not value:
             # Two are stored alike: only their places can tell them apart.
             self._ambiguous.append(index)
-        if role == "class" and ">" in name:
-            self.by_name.setdefault(name.rpartition(">")[2], value)
+        if (
+            role == "class"
+            and ">" in name
+            and self.aliases.setdefault(_last(name), value) is not value
+        ):
+            self._ambiguous.append(_last(name))
 
     def settle(self) -> None:
         """Forget what is stored alike, so that no one gets the wrong one of two."""
         for index in self._ambiguous:
             if isinstance(self.by_name.get(index), type):
                 raise RestoreError("two classes are stored by the name %s" % index)
-            self.by_key.pop(index, None)
-            self.by_name.pop(index, None)
+            for table in (self.by_key, self.by_name, self.aliases):
+                table.pop(index, None)
 
     def at(self, layer: Any, role: str, entry: Any) -> Any:
         """Return what stood in *layer* under *role*, None if nothing is known of it.
 
         *entry* is what the configuration has there; it tells two layers of one name
-        apart. Raises RestoreError where it does not.
+        apart: what it does not mean belongs to the other one. Raises RestoreError where
+        it means two.
         """
-        if (layer, role) in self._whole:
-            return self._whole[layer, role]
-        found = self._places.get((layer, role), [])
-        keyed = [value for key, _, value in found if key is not None and key == key_of(entry)]
-        text = entry.get("config") if isinstance(entry, dict) else entry
-        named = [value for key, name, value in found if key is None and name == text]
-        values = keyed or named or [value for key, _, value in found if key is None]
-        if any(value is not values[0] for value in values[1:]):
-            raise RestoreError("two layers are named %s, and the file stores them alike" % layer)
-        return values[0] if values else None
+        places = self._places.get((layer, role), [])
+        if any(isinstance(place.value, _HOLDERS) for place in places):
+            return self.unwritten(layer, role, _HOLDERS) if entry else None
+        key, names = key_of(entry), _names_of(entry)
+        keyed = [place.value for place in places if place.key is not None and place.key == key]
+        named = [
+            place.value for place in places if place.key is None and _last(place.name) in names
+        ]
+        return _only_value(layer, keyed or named)
+
+    def unwritten(self, layer: Any, role: str, kinds: Any = object) -> Any:
+        """Return what stood in *layer* under *role*, of which its configuration does not tell.
+
+        *kinds* are the types of value that it may be. Raises RestoreError where another
+        layer of that name had none.
+        """
+        places = self._places.get((layer, role), [])
+        places = [place for place in places if isinstance(place.value, kinds)]
+        functions = self._places.get((layer, "function"), [])
+        if places and not {place.where for place in functions} <= {place.where for place in places}:
+            raise RestoreError("two layers are named %s, and the file stores no %s" % (layer, role))
+        return _only_value(layer, [place.value for place in places])
 
     def by_code(self, code: Any) -> Any:
         """Return the function of this load whose bytecode Keras just wrote and reads again."""
@@ -98,6 +128,26 @@ class Tables(object):
             if isinstance(value, types.FunctionType) and marshal.dumps(value.__code__) == raw:
                 return value
         return None
+
+
+def _only_value(layer: Any, values: List[Any]) -> Any:
+    if any(value is not values[0] for value in values[1:]):
+        raise RestoreError("two layers are named %s, and the file stores them alike" % layer)
+    return values[0] if values else None
+
+
+def _names_of(entry: Any) -> List[str]:
+    """Return the names by which *entry*, a part of a configuration, may mean a function."""
+    # Keras may have looked a function up already, and not in the place that is asked for.
+    parts = [getattr(entry, "__name__", entry)]
+    if isinstance(entry, dict):
+        parts = [entry.get(name) for name in ("config", "class_name", "registered_name")]
+    return [_last(part) for part in parts if isinstance(part, str)]
+
+
+def _last(name: str) -> str:
+    """Return *name* without the package under which it is registered."""
+    return name.rpartition(">")[2]
 
 
 def key_of(entry: Any) -> Optional[str]:
@@ -240,7 +290,7 @@ def _at_home(tables: Tables, config: Dict[str, Any]) -> Dict[str, Any]:
     found = {role: tables.at(config.get("name"), role, entry) for role, entry in config.items()}
     home = {role: value for role, value in found.items() if value is not None}
     if "mask" not in config and "function" in home:
-        mask = tables.at(config.get("name"), "mask", None)
+        mask = tables.unwritten(config.get("name"), "mask")
         home.update({} if mask is None else {"mask": mask})
     return home
 
@@ -282,7 +332,7 @@ def _install(keras: Any) -> None:
                 original = vars(module).get(attribute)
                 if callable(original) and getattr(original, "func", None) is not stand_in:
                     _replace(module, attribute, original, functools.partial(stand_in, original))
-        for kind in _owners(keras.layers.Lambda):
+        for kind in _owners(look_up(keras, "Lambda")):
             original = vars(kind)["from_config"]
             if not hasattr(original.__func__, "__capsule__"):
                 stand_in = _lambda_from_config if kind.__name__ == "Lambda" else _layer_from_config

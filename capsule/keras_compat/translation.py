@@ -30,31 +30,26 @@ Config = dict[str, Any]
 _OTHERWISE = {
     "CuDNNLSTM": "its weights are in the order of a GPU",
     "CuDNNGRU": "its weights are in the order of a GPU",
-    "TFOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "SlicingOpLambda": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "TensorFlowOpLayer": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "ClassMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
-    "InstanceMethod": "it is a TensorFlow operation, which Keras 3 has no layer for",
+    **dict.fromkeys(
+        ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"),
+        "it is a TensorFlow operation, which Keras 3 has no layer for",
+    ),
     "ConvLSTM2D": "its activation hard_sigmoid is another function in Keras 3",
-    "LocallyConnected1D": "Keras 3 has no such layer",
-    "LocallyConnected2D": "Keras 3 has no such layer",
-    "ThresholdedReLU": "Keras 3 has no such layer",
+    **dict.fromkeys(
+        ("LocallyConnected1D", "LocallyConnected2D", "ThresholdedReLU"),
+        "Keras 3 has no such layer",
+    ),
 }
 # Keys that Keras 3's constructors don't take, with the values under which nothing is lost.
 _DROPPED: dict[str, dict[str, tuple[Any, ...]]] = {
-    "LSTM": {"time_major": (False, None)},
-    "GRU": {"time_major": (False, None)},
-    "SimpleRNN": {"time_major": (False, None)},
-    "RNN": {"time_major": (False, None)},
+    **{name: {"time_major": (False, None)} for name in ("LSTM", "GRU", "SimpleRNN", "RNN")},
     "BatchNormalization": {
         "renorm": (False, None),
         "fused": (True, False, None),
         "virtual_batch_size": (None,),
         "adjustment": (None,),
     },
-    "Conv2DTranspose": {"groups": (1,)},
-    "Conv1DTranspose": {"groups": (1,)},
-    "Conv3DTranspose": {"groups": (1,)},
+    **{f"Conv{rank}DTranspose": {"groups": (1,)} for rank in (1, 2, 3)},
     "InputLayer": {"ragged": (False, None)},
 }
 _FREELY_DROPPED = {

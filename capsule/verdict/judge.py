@@ -13,6 +13,7 @@ from capsule.description.custom import CustomObjects
 from capsule.description.describe import Description, describe
 from capsule.environment import Environment, environment_here
 from capsule.environment.frameworks import InstalledKeras
+from capsule.errors import CapsuleError
 from capsule.manifest import ArtifactFacts, Manifest
 from capsule.verdict.case import Case, Subject
 from capsule.verdict.finding import QUESTIONS, Answer, Finding, Question
@@ -24,10 +25,10 @@ _OF_SUBJECT = (
     *distributions.OF_SUBJECT,
     *serialization.OF_SUBJECT,
 )
-_OF_CASE = (*files.OF_CASE, *environment.OF_CASE, *distributions.OF_CASE)
+_OF_CASE = (*environment.OF_CASE, *distributions.OF_CASE)
 # Nothing of a SavedModel is Python any more.
 _OF_SERVED_SUBJECT = files.OF_SERVED
-_OF_SERVED = (files.artifact_changed, *environment.OF_SERVED, *distributions.OF_SERVED)
+_OF_SERVED = (*environment.OF_SERVED, *distributions.OF_SERVED)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,17 @@ class Verdict:
         return 1 if "no" in answers else 2 if "unknown" in answers else 0
 
 
+class VerdictError(CapsuleError):
+    """The model will not load here; ``verdict`` says why."""
+
+    code = "does-not-fit"
+    status = 1
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
 def judge(description: Description, environment: Environment) -> Verdict:
     """Return the verdict on a model in an environment: what was read goes in, data comes out.
 
@@ -127,7 +139,9 @@ def judge(description: Description, environment: Environment) -> Verdict:
 def _findings(case: Case) -> list[Finding]:
     """Return what the rules find, each finding once."""
     about, against = (_OF_SERVED_SUBJECT, _OF_SERVED) if case.served else (_OF_SUBJECT, _OF_CASE)
-    findings = [finding for rule in about for finding in rule(case)]
+    # What is wrong with the file itself is what Keras stumbles on first.
+    findings = [finding for rule in files.OF_CASE for finding in rule(case)]
+    findings += [finding for rule in about for finding in rule(case)]
     findings += [finding for rule in against for finding in rule(case)]
     return list(dict.fromkeys(findings))
 

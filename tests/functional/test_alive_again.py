@@ -199,7 +199,8 @@ def test_trust_in_what_was_read_does_not_cover_what_was_changed_since(
         saved,
         f"""
 import json, capsule
-from capsule.errors import CapsuleError, ConsentError
+from capsule.errors import CapsuleError
+from capsule.consent.consent import ConsentError
 try:
     capsule.load("model.keras")
 except ConsentError as error:

@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 
 import capsule
-from capsule.errors import ConsentError, VerdictError, WorkerError
+from capsule.consent.consent import ConsentError
 from capsule.rebuild import RemoteModel
+from capsule.rebuild.errors import WorkerError
+from capsule.verdict.judge import VerdictError
 from tests.conftest import Installed
 
 Samples = Callable[[Installed], Path]

@@ -63,7 +63,7 @@ told["probe"] = read("method.h5")["probe"]["skipped"]
 capsule.unhook()
 model.save("after.keras")
 told["after"] = sidecar("after.keras")
-from capsule.capture.hook import WRITERS
+from capsule.capture.save_hook import WRITERS
 told["wrapped"] = [n for n in WRITERS for v in vars(sys.modules.get(n, os)).values() if hasattr(v, "__capsule_wraps__")]
 with capsule.hooked():
     model.save("within.keras")
@@ -379,3 +379,94 @@ told["capsule"] = capsule.load("short.h5", safe_mode=False).loss.__name__
     assert "not a KerasSaveable subclass" in told["keras"]
     assert told["capsule"].startswith("mean_")
     assert "compile with" in log
+
+
+PACKAGE = """
+def install(site, name, text, **files):
+    os.makedirs(f"{site}/{name}-1.0.dist-info", exist_ok=True)
+    with open(f"{site}/{name}_module.py", "w") as file:
+        file.write(text)
+    for key, value in {"METADATA": f"Name: {name}\\nVersion: 1.0\\n", **files}.items():
+        with open(f"{site}/{name}-1.0.dist-info/{key}", "w") as file:
+            file.write(value)
+def nodes(function):
+    capsule.save(small(keras.layers.Lambda(function)), "m.keras")
+    data = read("m.keras")
+    told["distributions"] = [d["name"] for d in data["distributions"]]
+    told["problems"] = data["problems"]
+    return data["nodes"]
+sys.path.insert(0, "deps")
+os.mkdir("deps")
+"""
+
+
+def test_what_is_installed_between_two_saves_is_in_the_second_sidecar(
+    keras3: Installed, tmp_path: Path
+) -> None:
+    told, _ = run(
+        keras3,
+        tmp_path,
+        PACKAGE
+        + """
+nodes(lambda x: x * 2)
+told["first"] = told["distributions"]
+install("deps", "later", "FACTOR = 2.0\\n", RECORD="later_module.py,,\\n")
+import later_module
+told["node"] = nodes(lambda x: x * later_module.FACTOR)["later_module"]
+""",
+    )
+    assert "later" not in told["first"]
+    assert "later" in told["distributions"]
+    assert told["node"]["distribution"] == "later"
+
+
+def test_a_package_is_told_by_what_installers_wrote_and_not_by_its_folder(
+    keras3: Installed, tmp_path: Path
+) -> None:
+    told, log = run(
+        keras3,
+        tmp_path,
+        PACKAGE
+        + """
+install("deps", "listed", "FACTOR = 2.0\\n", RECORD="listed_module.py,,\\n")
+install("deps", "claimed", "FACTOR = 2.0\\n", **{"top_level.txt": "claimed_module\\n"})
+install("deps", "silent", "FACTOR = 2.0\\n")
+import listed_module, claimed_module, silent_module
+for module in (listed_module, claimed_module, silent_module):
+    told[module.__name__] = nodes(lambda x: x * module.FACTOR)[module.__name__]
+""",
+    )
+    for name in ("listed", "claimed"):
+        node = told[f"{name}_module"]
+        assert (node["origin"], node["distribution"]) == ("distribution", name)
+        assert "source" not in node
+    assert told["silent_module"]["origin"] == "distribution"
+    assert told["silent_module"].get("distribution") is None
+    assert "silent_module" in told["problems"][0]
+    assert "silent_module" in log
+
+
+def test_a_name_like_a_secrets_is_let_in_by_the_command(keras3: Installed, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    text = 'SORT_KEY, KEYPOINTS = "b", ["nose", "eye"]\nkeras = tf.keras\n'
+    script.write_text(
+        "import tensorflow as tf\n" + text + "model = keras.Sequential([keras.Input((2,)),"
+        " keras.layers.Lambda(lambda x: x * len(KEYPOINTS) if SORT_KEY else x)])\n"
+        'model.save("m.keras")\n'
+    )
+    for words, stored in (
+        ((), {"KEYPOINTS"}),
+        (("--allow", "SORT_KEY"), {"KEYPOINTS", "SORT_KEY"}),
+    ):
+        done = keras3.capsule("save", *words, "train.py", cwd=tmp_path, check=True)
+        (node,) = [
+            node
+            for node in json.loads((tmp_path / "m.keras.capsule.json").read_text())[
+                "nodes"
+            ].values()
+            if node["kind"] == "lambda"
+        ]
+        values = {b["name"]: b["value"] for b in node["names"] if "value" in b}
+        opaque = {n for n, v in values.items() if isinstance(v, dict) and v["type"] == "opaque"}
+        assert set(values) - opaque == stored
+        assert ("capsule save --allow SORT_KEY" in done.stderr) is ("SORT_KEY" in opaque)

@@ -14,13 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.environment.interpreters import of_interpreter
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.pythons import find_python
+from capsule.rebuild.python_discovery import find_python
 from capsule.rebuild.session import guest_folder
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -69,7 +71,9 @@ def restore(python: Path, guest: str) -> Any:
     assert process.stdout is not None
 
     def ask(functions: list[Callable[..., Any]], *arguments: Any) -> Any:
-        graph = ImportGraph(Origins(live_environment().paths), Path.cwd())
+        graph = ImportGraph(
+            make_context(Origins(live_environment().paths), Path.cwd(), SaveOptions())
+        )
         names = [graph.add(function) for function in functions]
         nodes = {name: asdict(node) for name, node in graph.nodes.items()}
         print(
@@ -146,7 +150,7 @@ def test_the_collector_tells_version_and_magic(python: Path) -> None:
 
 
 def test_a_python_2_is_told_as_such() -> None:
-    from capsule.rebuild.pythons import installed_pythons
+    from capsule.rebuild.python_discovery import installed_pythons
 
     old = [path for version, path in installed_pythons() if (version or "").startswith("2.7")]
     if not old:

@@ -17,7 +17,9 @@ import numpy as np
 import numpy.linalg
 import pytest
 
+from capsule.capture.context import make_context
 from capsule.capture.graph import ImportGraph
+from capsule.capture.options import SaveOptions
 from capsule.capture.origins import Origins
 from capsule.environment import live_environment
 from capsule.guest.restore import RestoreError, Restorer
@@ -30,7 +32,8 @@ TOKEN_COUNT = 7
 
 
 def graph_of(*functions: Any, root: Path | None = None, **options: Any) -> ImportGraph:
-    graph = ImportGraph(Origins(live_environment().paths), root or Path.cwd(), **options)
+    origins = Origins(live_environment().paths)
+    graph = ImportGraph(make_context(origins, root or Path.cwd(), SaveOptions(**options)))
     for function in functions:
         graph.add(function)
     return graph
@@ -194,7 +197,10 @@ def test_what_is_no_plain_data_is_opaque_and_restoring_says_which() -> None:
 
 def test_secrets_stay_out_unless_they_are_no_text() -> None:
     found = bindings(graph_of(lambda x: (API_KEY, TOKEN_COUNT)), "<lambda>")
-    assert found["API_KEY"].value["reason"] == "its name looks like a secret's"
+    reason = found["API_KEY"].value["reason"]
+    assert reason.startswith("its name looks like a secret's")
+    assert "allow=['API_KEY']" in reason
+    assert "capsule save --allow API_KEY" in reason
     assert found["TOKEN_COUNT"].value == 7
 
 

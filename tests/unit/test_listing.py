@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
+from capsule.consent.consent import SHOWN, ConsentError
 from capsule.consent.listing import WIDTH
-from capsule.consent.plan import SHOWN
-from capsule.errors import ConsentError
 from capsule.guest.values import encode
 from tests.making import plan_of
 from tests.plans import (

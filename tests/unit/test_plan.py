@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import ConsentError
+from capsule.consent.consent import ConsentError
 from capsule.guest.digest import code_bytes
 from capsule.manifest import Node
 from tests.making import plan_of

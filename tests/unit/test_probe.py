@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsule.guest.probe import (
@@ -34,6 +34,7 @@ def splitmix64(seed: int, index: int) -> float:
 
 
 @given(st.integers(0, 2**40))
+@settings(deadline=None)
 def test_the_generator_is_splitmix64_bit_for_bit(seed: int) -> None:
     assert list(uniform(seed, 5)) == [splitmix64(seed, index) for index in range(5)]
 
@@ -59,13 +60,14 @@ def test_inputs_have_shape_dtype_and_range() -> None:
         ({"dtype": "float32", "low": -1, "high": 1}, [0.7109795, 0.3204206, 0.8590681]),
         ({"dtype": "float64", "low": 10, "high": 12}, [11.710979482, 11.320420572, 11.859068137]),
         ({"dtype": "int64", "low": -3, "high": 3}, [2, 0, 2]),
+        ({"dtype": "int64", "low": -3, "high": 3, "seed": 22}, [2, -2, 2]),
         ({"dtype": "bool", "low": 0, "high": 1, "seed": 22}, [False, True, False]),
         (
             {"dtype": "float32", "low": -1, "high": 1, "seed": 21},
             [0.3204206, 0.8590681, -0.3415095],
         ),
     ],
-    ids=["floats", "another range", "whole numbers", "truth values", "another seed"],
+    ids=["floats", "another range", "whole numbers", "below zero", "truth values", "another seed"],
 )
 def test_inputs_are_the_same_numbers_for_ever(spec: dict[str, Any], expected: list[Any]) -> None:
     (array,) = make_inputs([{"shape": [3], "seed": 20, **spec}])
@@ -278,6 +280,7 @@ def test_positions_are_the_same_for_ever() -> None:
     assert positions(POSITIONS).tolist() == list(range(POSITIONS))
     large = positions(10**6)
     assert large[:4].tolist() == [485, 970, 2862, 3839]
+    assert large.sum() == 491808660
     assert sorted(set(large.tolist())) == large.tolist()
     assert 990 < len(large) <= POSITIONS
     assert 0 <= large[0] < large[-1] < 10**6
@@ -317,14 +320,38 @@ def test_every_output_counts() -> None:
     for computed in ([wrong, right], [right, wrong]):
         assert not compare([record(right), record(right)], computed)["agrees"]
     assert compare([record(right), record(right)], [right, right])["exactly"]
-    assert not compare([record(right)], [right, right])["agrees"]
-    assert not compare([record(right)], [])["agrees"]
+    for computed in ([right, right], []):
+        result = compare([record(right)], computed)
+        assert not result["agrees"]
+        assert not result["exactly"]
+        assert result["reason"] == f"{len(computed)} outputs, 1 were recorded"
+
+
+@pytest.mark.parametrize(
+    ("computed", "reason"),
+    [
+        (np.zeros((3, 2), "float32"), "output 0 is float32 [3, 2], recorded was float32 [2, 3]"),
+        (np.zeros((2, 3), "int32"), "output 0 is int32 [2, 3], recorded was float32 [2, 3]"),
+        (np.zeros(6, "float32"), "output 0 is float32 [6], recorded was float32 [2, 3]"),
+    ],
+)
+def test_outputs_of_another_shape_or_dtype_disagree(computed: Any, reason: str) -> None:
+    result = compared(np.zeros((2, 3), "float32"), computed)
+    assert not result["agrees"]
+    assert not result["exactly"]
+    assert result["reason"] == reason
+
+
+def test_how_far_apart_whole_numbers_are_is_told() -> None:
+    result = compared(np.array([4, -2, 7]), np.array([1, -3, 7]))
+    assert (result["max_abs"], result["max_rel"]) == (3.0, 0.75)
 
 
 @given(
     st.lists(st.floats(width=32), min_size=1, max_size=5),
     st.sampled_from(["float64", "float32", "complex64"]),
 )
+@settings(deadline=None)
 def test_whatever_numbers_were_recorded_agree_exactly_with_themselves(
     values: list[float], dtype: str
 ) -> None:
@@ -333,6 +360,7 @@ def test_whatever_numbers_were_recorded_agree_exactly_with_themselves(
 
 
 @given(st.floats(width=32), st.floats(width=32))
+@settings(deadline=None)
 def test_two_numbers_agree_where_numpy_says_that_they_are_close(
     first: float, second: float
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Union
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capsule.artifact import protobuf
@@ -140,6 +140,7 @@ values = st.one_of(
 
 
 @given(st.lists(st.tuples(st.integers(1, 2**29 - 1), values), max_size=5), st.data())
+@settings(deadline=None)
 def test_whatever_is_written_is_read_again_and_what_is_cut_is_no_more_than_its_start(
     message: list[tuple[int, tuple[bytes | int, int]]], data: st.DataObject
 ) -> None:
@@ -156,6 +157,7 @@ def test_whatever_is_written_is_read_again_and_what_is_cut_is_no_more_than_its_s
 
 
 @given(st.binary(max_size=60))
+@settings(deadline=None)
 def test_noise_is_read_or_refused(noise: bytes) -> None:
     try:
         for number, value in fields(noise):

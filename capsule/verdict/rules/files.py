@@ -13,31 +13,31 @@ from capsule.verdict.finding import Finding
 
 
 def described(subject: Subject) -> Iterator[Finding]:
-    """A sidecar made for a file that existed: nobody saw the model saved."""
+    """Find a sidecar made for a file that existed: nobody saw the model saved."""
     if subject.manifest.origin == "described":
         yield codes.DESCRIBED(subject.manifest.artifact.name, ("model",))
 
 
 def save_warnings(subject: Subject) -> Iterator[Finding]:
-    """What may go wrong though nothing shows it."""
+    """Find the warnings that were given at save."""
     for warning in subject.manifest.model.warnings if subject.manifest.model else ():
         yield codes.SAVE_WARNING(subject.manifest.artifact.name, ("model",), warning=warning)
 
 
 def weights_only(subject: Subject) -> Iterator[Finding]:
-    """Weights without a model: no Keras makes one of them."""
+    """Find weights without a model: no Keras makes one of them."""
     if subject.manifest.artifact.format == "weights-h5":
         yield codes.WEIGHTS_ONLY(subject.manifest.artifact.name, ("model",))
 
 
 def no_probe(subject: Subject) -> Iterator[Finding]:
-    """Nothing was computed when the file was saved, so that equality can't be promised."""
+    """Find files of which no outputs were recorded, so that equality can't be promised."""
     if subject.inferred and subject.manifest.probe.skipped is not None:
         yield codes.NO_PROBE(subject.manifest.artifact.name, ("model",))
 
 
 def artifact_changed(case: Case) -> Iterator[Finding]:
-    """Another file than the one that the sidecar describes."""
+    """Find another file than the one that the sidecar describes."""
     description = case.description
     if description.change is not None:
         yield codes.ARTIFACT_CHANGED(
@@ -50,11 +50,11 @@ def artifact_changed(case: Case) -> Iterator[Finding]:
 
 
 def form(case: Case) -> Iterator[Finding]:
-    """What a Keras 3 can't read of an older file as it stands, and what can't be translated."""
+    """Find what a Keras 3 can't read of an older file, as it stands or translated."""
     description = case.description
     if description.identity.format == "keras-json":
         yield codes.ARCHITECTURE_ONLY(description.path.name, ("model",))
-    if description.manifest.artifact.format == "weights-h5" or not _older(case):
+    if case.served or case.manifest.artifact.format == "weights-h5" or not _older(case):
         return
     for name in incompatibilities(description.artifact):
         yield REGISTRY[name]("keras", ("model",))

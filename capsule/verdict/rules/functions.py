@@ -10,27 +10,26 @@ from capsule.keras_compat.facts import is_of_keras
 from capsule.manifest import Node, holds_value
 from capsule.verdict.case import Subject, SubjectRule
 from capsule.verdict.codes import functions as codes
-from capsule.verdict.finding import Finding, Reach
+from capsule.verdict.finding import Finding
 from capsule.verdict.reach import layer_of, reach_of, short
 
 
 def unbuilt(subject: Subject) -> Iterator[Finding]:
-    """Layers that were never built: their weights are not in the file."""
+    """Find layers that were never built: their weights are not in the file."""
     manifest, reaches = subject.manifest, subject.reaches
     layers = manifest.model.unbuilt if manifest.model else ()
     if not layers:
         return
-    reach: Reach = ("model", layers[0])
-    why, how = "", "call the model on data so that it builds"
-    call = next(_numpy_calls(subject), None)
-    if call is not None:
-        # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
-        name, api = call
-        why = f"; {subject.called(name)} calls numpy.{api}, which takes no symbolic tensor"
-        reach = (*reaches.of_node[name], f"numpy.{api}")
-        how = f"use keras.ops.{api} or tf.{api} in {subject.called(name)}, build the model"
     named = ", ".join(layers)
-    yield codes.UNBUILT(named, reach, expected="built", found="not built", why=why, how=how)
+    facts = {"expected": "built", "found": "not built"}
+    call = next(_numpy_calls(subject), None)
+    if call is None:
+        yield codes.UNBUILT(named, ("model", layers[0]), **facts)
+        return
+    # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
+    name, api = call
+    reach = (*reaches.of_node[name], f"numpy.{api}")
+    yield codes.UNBUILT_BY_NUMPY(named, reach, function=short(name), api=api, **facts)
 
 
 def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -43,7 +42,7 @@ def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def name_missing(subject: Subject) -> Iterator[Finding]:
-    """Names that a function uses and that nothing defines."""
+    """Find names that a function uses and that nothing defines."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             if not binding.missing or binding.name in subject.custom.bind:
@@ -57,23 +56,26 @@ def name_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def value_opaque(subject: Subject) -> Iterator[Finding]:
-    """Names whose value could not be stored, so that nothing can bind them again."""
+    """Find names whose value could not be stored, so that nothing can bind them again."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            opaque = values.is_opaque(binding.value) if holds_value(binding) else []
+            opaque = values.find_opaque(binding.value) if holds_value(binding) else []
             if opaque:
-                yield codes.VALUE_OPAQUE(
+                reason = opaque[0].get("reason", "?")
+                # Whoever left it out because of its name says how it is let in.
+                code = codes.VALUE_SECRET if "allow=" in reason else codes.VALUE_OPAQUE
+                yield code(
                     binding.name,
                     (*subject.reaches.of_node[name], binding.name),
                     expected=str(opaque[0].get("of", "?")),
                     found="opaque",
                     function=subject.called(name),
-                    reason=opaque[0].get("reason", "?"),
+                    reason=reason,
                 )
 
 
 def source_missing(subject: Subject) -> Iterator[Finding]:
-    """Definitions of which no source exists: bytecode lives under one minor of Python."""
+    """Find definitions of which no source exists: bytecode lives under one minor of Python."""
     for name in subject.reaches.functions():
         node, reach = subject.manifest.nodes[name], subject.reaches.of_node[name]
         if node.kind == "class" and node.source is None:
@@ -100,7 +102,7 @@ def source_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def unread(subject: Subject) -> Iterator[Finding]:
-    """Functions of the file that no Python's code reader understands."""
+    """Find functions of the file that no Python's code reader understands."""
     for function, node in subject.functions if subject.inferred else ():
         if function.key is not None and node is not None and _is_empty(node):
             yield codes.UNREAD(layer_of(function), reach_of(function), reason=node.reason)
@@ -112,7 +114,7 @@ def _is_empty(node: Node) -> bool:
 
 
 def module_opaque(subject: Subject) -> Iterator[Finding]:
-    """The user's own modules whose source is not in the sidecar."""
+    """Find the user's own modules whose source is not in the sidecar."""
     nodes = subject.manifest.nodes
     packages = {name[:at] for name in nodes for at, c in enumerate(name) if c == "."}
     for name in subject.reaches.of_node:
@@ -123,7 +125,7 @@ def module_opaque(subject: Subject) -> Iterator[Finding]:
 
 
 def function_unknown(subject: Subject) -> Iterator[Finding]:
-    """Functions in the file of which no live object was seen."""
+    """Find functions in the file of which no live object was seen."""
     for function, node in subject.functions:
         keras_has = function.encoding == "by-name" and is_of_keras(function.module)
         if node is None and not subject.inferred and not keras_has:
@@ -133,7 +135,7 @@ def function_unknown(subject: Subject) -> Iterator[Finding]:
 
 
 def custom_class(subject: Subject) -> Iterator[Finding]:
-    """Classes of the user's own that were not captured: the file holds their names only."""
+    """Find classes of the user's own that were not captured: the file holds their names only."""
     nodes = [node for function, node in subject.functions if node and function.role == "class"]
     captured = {f"{node.module}:{node.qualname}" for node in nodes}
     for name in subject.manifest.model.custom if subject.manifest.model else ():
@@ -144,7 +146,7 @@ def custom_class(subject: Subject) -> Iterator[Finding]:
 
 
 def randomness(subject: Subject) -> Iterator[Finding]:
-    """Functions that reach random numbers: they compute something else each time."""
+    """Find functions that reach random numbers: they compute something else each time."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             parts = f"{binding.to or ''}.{'.'.join(binding.members)}".split(".")
@@ -167,7 +169,7 @@ _OUTSIDE = {
 
 
 def outside(subject: Subject) -> Iterator[Finding]:
-    """Functions that reach what can't be seen from here: names by text, files, settings."""
+    """Find functions that reach what can't be seen from here: names by text, files, settings."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
             ways = _OUTSIDE.get(binding.to or "", ())
@@ -182,7 +184,7 @@ def outside(subject: Subject) -> Iterator[Finding]:
 
 
 def module_state(subject: Subject) -> Iterator[Finding]:
-    """Local modules whose source alone does not make them what they were."""
+    """Find local modules whose source alone does not make them what they were."""
     for name in subject.reaches.of_node:
         node = subject.manifest.nodes[name]
         if node.kind == "module" and node.source is not None and node.reason:

@@ -28,7 +28,7 @@ _OF_LAMBDA = frozenset(("function", "output_shape", "mask"))
 
 
 def stored_alike(subject: Subject) -> Iterator[Finding]:
-    """Functions that the file stores alike though they differ: nothing can tell them apart."""
+    """Find functions that the file stores alike though they differ: nothing can tell them apart."""
     first: dict[str, EmbeddedFunction] = {}
     nodes = subject.manifest.nodes
     for function in subject.manifest.functions:
@@ -52,7 +52,7 @@ def _in_other_layers(function: EmbeddedFunction, other: EmbeddedFunction) -> boo
 
 
 def name_taken(subject: Subject) -> Iterator[Finding]:
-    """Functions stored by a name that Keras has for something of its own."""
+    """Find functions stored by a name that Keras has for something of its own."""
     for function, node in subject.functions:
         own = node is not None and node.origin != "reference" and function.where
         if function.encoding == "by-name" and own and function.name in KERAS_NAMES:
@@ -60,7 +60,7 @@ def name_taken(subject: Subject) -> Iterator[Finding]:
 
 
 def by_name_only(subject: Subject) -> Iterator[Finding]:
-    """Functions that are stored by name: their bodies are nowhere in the file."""
+    """Find functions that are stored by name: their bodies are nowhere in the file."""
     for function, node in subject.functions:
         code = _by_name(subject, function, node)
         if code is not None:
@@ -88,7 +88,7 @@ def _by_name(subject: Subject, function: EmbeddedFunction, node: Node | None) ->
 
 
 def damaged(subject: Subject) -> Iterator[Finding]:
-    """Bytecode that Keras on Windows damaged while it wrote it."""
+    """Find bytecode that Keras on Windows damaged while it wrote it."""
     for function in subject.manifest.functions:
         if function.damaged:
             yield codes.BYTECODE_DAMAGED(
@@ -97,7 +97,7 @@ def damaged(subject: Subject) -> Iterator[Finding]:
 
 
 def defaults_lost(subject: Subject) -> Iterator[Finding]:
-    """Default arguments that Keras does not bring back, by version and kind."""
+    """Find default arguments that Keras does not bring back, by version and kind."""
     for function, node in subject.functions:
         why = _defaults_lost(subject, function, node)
         if why is not None:
@@ -128,7 +128,7 @@ def _comes_back(binding: Binding) -> bool:
 
 
 def arguments_lost(subject: Subject) -> Iterator[Finding]:
-    """A Lambda's ``arguments`` that JSON does not bring back as they were."""
+    """Find a Lambda's ``arguments`` that JSON does not bring back as they were."""
     functions = subject.manifest.functions
     captured = {"/".join(f.where) for f in functions if f.role == "arguments" and f.node}
     for layer in subject.manifest.model.arguments if subject.manifest.model else ():
@@ -137,7 +137,7 @@ def arguments_lost(subject: Subject) -> Iterator[Finding]:
 
 
 def lambda_elsewhere(subject: Subject) -> Iterator[Finding]:
-    """Lambdas that Keras writes and never reads: those that are no Lambda layer's."""
+    """Find lambdas that Keras writes and never reads: those that are no Lambda layer's."""
     for function in subject.manifest.functions:
         if function.key is not None and function.role not in _OF_LAMBDA:
             code = codes.LAMBDA_ELSEWHERE
@@ -146,7 +146,7 @@ def lambda_elsewhere(subject: Subject) -> Iterator[Finding]:
 
 
 def name_lost(subject: Subject) -> Iterator[Finding]:
-    """Global names that Keras does not give back to a function stored as bytecode."""
+    """Find global names that Keras does not give back to a function stored as bytecode."""
     keras = subject.manifest.keras
     if keras is None:
         return
@@ -186,7 +186,7 @@ def _is_lost(binding: Binding, loader_names: dict[str, str | None]) -> bool:
 
 
 def closure_lost(subject: Subject) -> Iterator[Finding]:
-    """Closure values that JSON does not bring back as they were."""
+    """Find closure values that JSON does not bring back as they were."""
     for function, node in subject.functions:
         for binding in node.names if node and function.key is not None else ():
             if binding.how != "closure" or binding.missing:
@@ -234,7 +234,7 @@ def _not_brought_back(value: dict[str, JSON]) -> str:
 
 
 def loss_alias(subject: Subject) -> Iterator[Finding]:
-    """A loss given by a short name, which Keras 3 writes into .h5 and can't read again."""
+    """Find a loss given by a short name, which Keras 3 writes into .h5 and can't read again."""
     manifest = subject.manifest
     used = [n for n in (manifest.model.losses if manifest.model else ()) if n in LOSS_ALIASES]
     if used and is_keras3(manifest.keras) and manifest.artifact.format == "keras-h5":
@@ -245,7 +245,7 @@ def loss_alias(subject: Subject) -> Iterator[Finding]:
 
 
 def name_unknown(subject: Subject) -> Iterator[Finding]:
-    """Losses and metrics by a text that is in no list of those Keras finds again in .h5."""
+    """Find losses and metrics by a text that is in no list of those Keras finds again in .h5."""
     model = subject.manifest.model
     if model is None or subject.manifest.artifact.format != "keras-h5":
         return
@@ -257,20 +257,20 @@ def name_unknown(subject: Subject) -> Iterator[Finding]:
 
 
 def adapted(subject: Subject) -> Iterator[Finding]:
-    """Layers that learned a table, which not every format of Keras brings back."""
+    """Find layers that learned a table, which not every format of Keras brings back."""
     for layer in subject.manifest.model.adapted if subject.manifest.model else ():
         yield codes.ADAPTED(layer, ("model", layer))
 
 
 def mask_lost(subject: Subject) -> Iterator[Finding]:
-    """A Lambda's mask function, which Keras 3 writes and does not read."""
+    """Find a Lambda's mask function, which Keras 3 writes and does not read."""
     for function in subject.manifest.functions if is_keras3(subject.manifest.keras) else ():
         if function.role == "mask":
             yield codes.MASK_LOST(function.name, reach_of(function), layer=layer_of(function))
 
 
 def not_in_hdf5(subject: Subject) -> Iterator[Finding]:
-    """What Keras 3 writes into .h5 and no Keras reads from it again."""
+    """Find what Keras 3 writes into .h5 and no Keras reads from it again."""
     manifest, model = subject.manifest, subject.manifest.model
     if model is None or not is_keras3(manifest.keras) or manifest.artifact.format != "keras-h5":
         return
@@ -285,7 +285,7 @@ def not_in_hdf5(subject: Subject) -> Iterator[Finding]:
 
 
 def safe_mode(subject: Subject) -> Iterator[Finding]:
-    """Keras refuses bytecode unless told otherwise: a finding, never a verdict."""
+    """Find bytecode, which Keras refuses by default: a note, never a verdict."""
     coded = [function for function in subject.manifest.functions if function.key is not None]
     if coded:
         yield codes.SAFE_MODE(coded[0].name, reach_of(coded[0]), count=len(coded))

@@ -203,7 +203,7 @@ def test_the_exit_status_is_that_of_the_worst_answer_required(
         (NO_VALUE, "value-opaque", "it is not plain data"),
         (DECOMPILED, "source-decompiled", "(it was typed in)"),
         (archive_with(lambda x: x), "source-decompiled", "(the file holds none)"),
-        (NAME_MISSING, "name-missing", "(used by lambda → scale); define scale"),
+        (NAME_MISSING, "name-missing", "was not defined when the model was saved; define scale"),
         (
             Saved(sidecar(TANH, nodes=NUMPY), environment(numpy=None)),
             "distribution-missing",
