@@ -104,9 +104,9 @@ def of_class(name: str, module: str) -> dict[str, Any]:
     return {"module": module, "class_name": name, "registered_name": name, "config": config}
 
 
-def branching_model(kind: str, version: str = "2.2.4", at: Any = None) -> Bare:
-    """Return an architecture of a model with branches, which is of the class *kind*."""
-    config = {
+def config_with_branches(kind: str) -> dict[str, Any]:
+    """Return the configuration of a model with branches, which is of the class *kind*."""
+    return {
         "class_name": kind,
         "config": {
             "name": "m",
@@ -118,7 +118,12 @@ def branching_model(kind: str, version: str = "2.2.4", at: Any = None) -> Bare:
             "output_layers": [["relu", 0, 0]],
         },
     }
-    return Bare(writer_of(architecture, "model.json", config, version), at or environment_here())
+
+
+def branching_model(kind: str, version: str = "2.2.4", at: Any = None) -> Bare:
+    """Return an architecture of a model with branches, which is of the class *kind*."""
+    write = writer_of(architecture, "model.json", config_with_branches(kind), version)
+    return Bare(write, at or environment_here())
 
 
 async def coroutine(x: Any) -> Any:

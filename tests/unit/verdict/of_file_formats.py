@@ -15,6 +15,7 @@ from tests.unit.verdict.files import (
     archive_of,
     archive_with,
     branching_model,
+    config_with_branches,
     layer,
     perhaps_another_python,
     tf,
@@ -187,6 +188,26 @@ FORMATS = (
         UNKNOWN,
         side_effects=(READ_IN_PART,),
         neighbour_effects=(KERAS_MOVED,),
+    ),
+    Row(
+        "a SavedModel is served by its graph, whatever class it was of",
+        fatal("model-class", "keras"),
+        "keras",
+        Bare(
+            writer_of(hdf5, "model.h5", config_with_branches("Model"), "2.15.0"),
+            environment_here(),
+        ),
+        Bare(
+            writer_of(saved_model, "model", config_with_branches("Model"), "2.15.0"),
+            environment_here(),
+        ),
+        "no unknown unknown",
+        "no unknown unknown",
+        side_effects=(READ_IN_PART, BACKEND_UNKNOWN),
+        neighbour_effects=(
+            fatal("served", "keras"),
+            warning("backend-unknown", "capsule same"),
+        ),
     ),
     Row(
         "Keras 2 knows the class Model",
