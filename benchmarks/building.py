@@ -23,7 +23,9 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from capsule.rebuild.resolve import prepared
+from capsule.consent.consent import Trust
+from capsule.description.describe import describe
+from capsule.rebuild.resolve import resolve
 
 PLAIN = """
 import sys, numpy as np, keras
@@ -46,30 +48,30 @@ mlflow.models.predict(sys.argv[1], x, env_manager="uv")
 
 def run(*words: object, statuses: tuple[int, ...] = (0,), **variables: str) -> None:
     # A habit of never keeping bytecode would slow down all but capsule's own worker.
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         list(map(str, words)),
         capture_output=True,
         text=True,
-        env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
+        env={**inherited, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
     )
     if done.returncode not in statuses:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}")
 
 
-def beside(title: str, turns: int, one: Callable[[], None], other: Callable[[], None]) -> None:
+def beside(title: str, turns: int, ours: Callable[[], None], theirs: Callable[[], None]) -> None:
     """Run two things in turn and print their medians, and the median of their ratios."""
     times: list[tuple[float, float]] = []
     for _ in range(turns):
         pair = []
-        for call in (one, other):
+        for call in (ours, theirs):
             started = time.perf_counter()
             call()
             pair.append(time.perf_counter() - started)
         times.append((pair[0], pair[1]))
-    mine, theirs = (statistics.median(column) for column in zip(*times))
+    here, there = (statistics.median(column) for column in zip(*times))
     ratio = statistics.median(a / b for a, b in times)
-    print(f"{title:<46}{mine:>9.2f} s {theirs:>9.2f} s {ratio:>7.2f}x", flush=True)
+    print(f"{title:<46}{here:>9.2f} s {there:>9.2f} s {ratio:>7.2f}x", flush=True)
 
 
 def main() -> None:
@@ -78,11 +80,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--mlflow", type=Path)
     args = parser.parse_args()
-    ready = prepared(args.model)
+    resolution = resolve(describe(args.model), Trust())
     capsule = (sys.executable, "-m", "capsule", "replay", args.model)
     work = Path(tempfile.mkdtemp(prefix="capsule-building-"))
     pins = work / "pins.txt"
-    pins.write_text(ready.pins.as_text())
+    pins.write_text(resolution.pins.as_text())
     folders = itertools.count()  # a new one for each build: taking the last away is no part of it
     latest = {"cache": work, "bare": work}
 
@@ -98,7 +100,7 @@ def main() -> None:
 
     def by_hand(**variables: str) -> None:
         bare = new("bare")
-        run(find_uv_bin(), "venv", "-q", "--python", ready.python.path, bare, **variables)
+        run(find_uv_bin(), "venv", "-q", "--python", resolution.python.path, bare, **variables)
         into = ["pip", "install", "-q", "--no-deps", "--python", bare / "bin" / "python"]
         run(find_uv_bin(), *into, "-r", pins, **variables)
 

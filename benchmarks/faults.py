@@ -33,26 +33,28 @@ BUILD = f"""
 import subprocess, sys
 sys.path.insert(0, {str(PROJECT)!r})
 from capsule.errors import CapsuleError
-from capsule.rebuild.backends import backend_named
-from capsule.rebuild.cache import build
+from capsule.rebuild.cache import build_exact
+from capsule.rebuild.installers import Uv
+from capsule.rebuild.options import silent
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.recipe import Recipe
 from capsule.rebuild.session import little_room
 from pathlib import Path
 names = {NAMES!r}
 ordered = dict(sorted(names.items()))
 pins = Pins(tuple(f"{{n}}=={{v}}" for n, v in ordered.items()), ordered)
 version = "{{}}.{{}}.{{}}".format(*sys.version_info[:3])
-python = FoundPython(Path(sys._base_executable), version, True)
+python = Interpreter(Path(sys._base_executable), version, True)
 try:
-    made = build(python, pins, backend_named("uv"), allow_build=False, progress=lambda told: None)
+    environment = build_exact(Recipe(python, pins, Uv()), silent)
 except CapsuleError as error:
     print("REFUSED", error)
     sys.exit(2)
 code = "import six, idna, certifi, packaging, urllib3, attrs"
-words = ["-I", *(["-B"] if little_room(made.folder) else []), "-c", code]  # as a worker does
-done = subprocess.run([str(made.interpreter), *words])
-print("CACHED" if made.cached else "BUILT", made.folder)
+words = ["-I", *(["-B"] if little_room(environment.folder) else []), "-c", code]  # as a worker does
+done = subprocess.run([str(environment.interpreter), *words])
+print("CACHED" if environment.cached else "BUILT", environment.folder)
 sys.exit(0 if done.returncode == 0 else 9)
 """
 
@@ -75,21 +77,21 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def survivors(group: int) -> int:
     """Return how many processes of a group are still there."""
-    found = 0
+    count = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        found += int(fields[2]) == group and fields[0] != "Z"
-    return found
+        count += int(fields[2]) == group and fields[0] != "Z"
+    return count
 
 
 def kills(cache: Path, count: int) -> int:
     """Kill a build at *count* random moments; return what went wrong."""
     chance, wrong = random.Random(0), 0
-    status, told = finished(started(cache))
-    assert (status, told[:5]) == (0, "BUILT"), told
+    status, output = finished(started(cache))
+    assert (status, output[:5]) == (0, "BUILT"), output
     began = time.monotonic()
     shutil.rmtree(cache / "environments")
     finished(started(cache))
@@ -107,18 +109,18 @@ def kills(cache: Path, count: int) -> int:
         if survivors(process.pid):
             wrong += 1
             print(f"kill {turn}: something still runs")
-        status, told = finished(started(cache))
+        status, output = finished(started(cache))
         if status != 0:
             wrong += 1
-            print(f"kill {turn}: then {told}")
+            print(f"kill {turn}: then {output}")
     return wrong
 
 
 def together(cache: Path, count: int) -> int:
     """Let *count* processes want the same environment at once; return what went wrong."""
     shutil.rmtree(cache / "environments", ignore_errors=True)
-    answers = [finished(one) for one in [started(cache) for _ in range(count)]]
-    built = sum(told.startswith("BUILT") for _, told in answers)
+    answers = [finished(process) for process in [started(cache) for _ in range(count)]]
+    built = sum(output.startswith("BUILT") for _, output in answers)
     return abs(built - 1) + sum(status != 0 for status, _ in answers)
 
 
@@ -134,9 +136,9 @@ def full_disk() -> int:
     """Build where there is no room, then where there is; return what went wrong."""
     cache = with_tmpfs("1m")
     try:
-        status, told = finished(started(cache))
-        wrong = int(status != 2 or "REFUSED" not in told)
-        print(f"  full disk: {told[:200]}")
+        status, output = finished(started(cache))
+        wrong = int(status != 2 or "REFUSED" not in output)
+        print(f"  full disk: {output[:200]}")
         subprocess.run(["mount", "-o", "remount,size=200m", str(cache)], check=True)
         return wrong + int(finished(started(cache))[0] != 0)
     finally:
@@ -150,13 +152,13 @@ def read_only() -> int:
     try:
         finished(started(cache))
         subprocess.run(["mount", "-o", "remount,ro", str(cache)], check=True)
-        status, told = finished(started(cache))
-        wrong = int(status != 0 or not told.startswith("CACHED"))
+        status, output = finished(started(cache))
+        wrong = int(status != 0 or not output.startswith("CACHED"))
         subprocess.run(["mount", "-o", "remount,rw", str(cache)], check=True)
         shutil.rmtree(cache / "environments")
         subprocess.run(["mount", "-o", "remount,ro", str(cache)], check=True)
-        status, told = finished(started(cache))
-        print(f"  read-only: {told[:200]}")
+        status, output = finished(started(cache))
+        print(f"  read-only: {output[:200]}")
         return wrong + int(status != 2)
     finally:
         subprocess.run(["umount", str(cache)], check=True)
@@ -167,29 +169,29 @@ def clocks(cache: Path) -> int:
     """Let the times of what was built lie in the future and in the past."""
     wrong = 0
     for when in (time.time() + 10**8, 0):
-        status, told = finished(started(cache))
-        folder = Path(told.split()[1])
+        status, output = finished(started(cache))
+        folder = Path(output.split()[1])
         for path in [folder, *folder.glob("capsule-*")]:
             os.utime(path, (when, when))
-        status, told = finished(started(cache))
-        wrong += int(status != 0 or not told.startswith("CACHED"))
+        status, output = finished(started(cache))
+        wrong += int(status != 0 or not output.startswith("CACHED"))
     return wrong
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     cache = Path(tempfile.mkdtemp(prefix="faults-"))
     results = {
-        f"{asked.kills} kills": kills(cache, asked.kills),
+        f"{args.kills} kills": kills(cache, args.kills),
         "20 at once": together(cache, 20),
         "clock changes": clocks(cache),
     }
     left = [
-        one.name
-        for one in (cache / "environments").iterdir()
-        if len(one.name) != 20 and one.suffix != ".lock"
+        entry.name
+        for entry in (cache / "environments").iterdir()
+        if len(entry.name) != 20 and entry.suffix != ".lock"
     ]
     results["left behind"] = len(left)
     if os.geteuid() == 0:

@@ -39,11 +39,11 @@ if GUIDED:
 with atheris.instrument_imports(include=["capsule"]) if GUIDED else contextlib.nullcontext():
     from capsule.artifact import hdf5, json_file, keraszip  # noqa: F401 - imported when needed
     from capsule.artifact.files import identify
-    from capsule.bytecode.python_versions import detect_python_versions
+    from capsule.bytecode.detect_python import detect_python_versions
     from capsule.bytecode.unmarshal import MarshalError
     from capsule.errors import CapsuleError
     from capsule.inspection.functions import read_here
-    from capsule.rebuild.pythons import installed_pythons
+    from capsule.rebuild.python_discovery import installed_pythons
 from tests.interpreters.samples import SOURCES  # noqa: E402
 
 MEMORY = 256 * 1024 * 1024

@@ -26,12 +26,12 @@ def medians(turns: int, *calls: Callable[[], object]) -> list[float]:
     """Return each call's median in seconds, called in turn."""
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(turns + 1):
-        for call, kept in zip(calls, times):
+        for call, seconds in zip(calls, times):
             started = time.perf_counter()
             call()
             if turn:
-                kept.append(time.perf_counter() - started)
-    return [statistics.median(kept) for kept in times]
+                seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds) for seconds in times]
 
 
 def main() -> None:

@@ -77,26 +77,7 @@ class OutputsDifferError(CapsuleError):
         self.comparison = comparison
 
 
-class RebuildError(CapsuleError):
-    """An environment could not be built; ``distribution`` is the one that it failed for."""
-
-    code = "rebuild-failed"
-
-    def __init__(
-        self, message: str, *, code: str | None = None, distribution: str | None = None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.distribution = distribution
-
-
 class InputError(CapsuleError):
     """Something that the caller named can't be used: an input file, an option."""
 
     code = "input"
-
-
-class WorkerError(CapsuleError):
-    """The worker process died or answered with an error; its last words are in the text."""
-
-    code = "worker-failed"
-    status = 1

@@ -19,7 +19,7 @@ from capsule.guest.compiling import RestoreError
 from capsule.guest.probe import compare, make_inputs
 from capsule.manifest import Probe
 from capsule.rebuild.options import ReplayOptions
-from capsule.rebuild.remote import given_array
+from capsule.rebuild.remote import decode_example
 from capsule.rebuild.replaying import replay_described
 from capsule.verdict.judge import Verdict, VerdictError, judge
 
@@ -161,7 +161,7 @@ def _require_same(model: Any, probe: Probe, path: str) -> None:
     """Raise OutputsDifferError unless *model* computes what was recorded at save."""
     if probe.skipped is not None:
         return
-    inputs = [given_array(stored) for stored in probe.examples] or make_inputs(probe.inputs)
+    inputs = [decode_example(stored) for stored in probe.examples] or make_inputs(probe.inputs)
     leave = f"look at capsule.verify({path!r}), or load it as it is with check=False"
     try:
         outputs = keras_adapter.call(model, inputs)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from capsule.rebuild.pythons import installed_pythons
+from capsule.rebuild.python_discovery import installed_pythons
 
 HERE = Path(__file__).parent
 CAPSULE = [sys.executable, "-m", "capsule"]

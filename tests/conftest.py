@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.pythons import find_python
+from capsule.rebuild.python_discovery import find_python
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "sample_models"

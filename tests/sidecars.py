@@ -6,8 +6,7 @@ import re
 from typing import Any, get_args
 
 from capsule.guest.values import DEPTH_LIMIT, encode
-from capsule.manifest import ENVIRONMENT_VARIABLES
-from capsule.manifest.graph import BindingKind, NodeKind
+from capsule.manifest import ENVIRONMENT_VARIABLES, BindingKind, NodeKind
 from tests.making import manifest_json
 from tests.plans import edge, module, node, value
 
@@ -212,7 +211,7 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     ("nodes.code.code.magic", NO_COUNT, [3531]),
     ("nodes.code.code.base64", [*NO_TEXT_OR_NONE, ABSENT], [None, "anything"]),
     ("nodes.f.names[0].name", NO_IDENTIFIER, ["N", "_", "ü", "__doc__"]),
-    ("nodes.f.names[0].how", ["globals", "", None, 3], list(HOWS)),
+    ("nodes.f.names[0].how", ["globals", "", None, 3], list(get_args(BindingKind))),
     (
         "nodes.f.names[0].value",
         [lists(4 * DEPTH_LIMIT), {"a": lists(4 * DEPTH_LIMIT - 1)}],

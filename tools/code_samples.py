@@ -27,6 +27,7 @@ lambda x: x[..., 1].mean(axis=-1)
 lambda x: K.batch_dot(x[0], x[1], axes=1)
 lambda x: tf.image.resize(x, (32, 32), method='nearest')
 lambda x: {k: v for k, v in x}
+lambda x: {k: v for k, v in x.items()}
 lambda x: {v.name: v.value() for v in x if v}
 lambda x: {f(a): g(b) for a, b in x.items()}
 lambda x: [i * 2 for i in x if i > 0]

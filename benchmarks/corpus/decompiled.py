@@ -21,8 +21,8 @@ sys.path.insert(0, str(PROJECT))
 
 from capsule.artifact import open_artifact  # noqa: E402
 from capsule.bytecode.code import decode_code  # noqa: E402
+from capsule.bytecode.detect_python import Detection, detect_python_versions  # noqa: E402
 from capsule.bytecode.equivalence import Unknown, difference, instruction_difference  # noqa: E402
-from capsule.bytecode.python_versions import Detection, detect_python_versions  # noqa: E402
 from capsule.bytecode.unmarshal import read_code  # noqa: E402
 from capsule.guest.digest import code_bytes  # noqa: E402
 from capsule.rebuild.python_discovery import installed_pythons  # noqa: E402

@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from capsule.verdict.bare import lacking
-
+from capsule.description.describe import describe
+from capsule.environment import live_environment
 from capsule.errors import CapsuleError
-from capsule.inspection import Inspection, inspect
+from capsule.inspection import Inspection
+from capsule.verdict import judge
 
 HERE = Path(__file__).parent
 # What these names were when their owners trained, as far as it can be told from the shapes.
@@ -49,11 +50,14 @@ def one(path: Path, entry: dict[str, Any]) -> dict[str, Any]:
     """Return what became of one file."""
     row: dict[str, Any] = {"file": entry["file"], "keras": entry["keras_version"]}
     try:
-        found = inspect(path)
+        description = describe(path)
+        verdict = judge(description, live_environment())
     except CapsuleError as error:
         return {**row, "read": False, "told": error.message}
+    found = description.inspection
     coded = {f.code_sha256: f.source is not None for f in found.functions if f.code_sha256}
-    lacks = lacking(found)
+    codes = ("by-name-only", "custom-class")
+    lacks = list(dict.fromkeys(f.subject for f in verdict.findings if f.code in codes))
     row |= {"read": True, "right": right(found, entry), "decompiled": coded, "lacks": lacks}
     uses = {name for f in found.functions for name in (*f.uses, *f.freevars)}
     given = {"bind": {k: v for k, v in BIND.items() if k in uses}, "stand_ins": lacks}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import NamedTuple
 
-from capsule.bytecode.formats import FAMILIES
 from capsule.bytecode.opcodes import Table, table_of
+from capsule.bytecode.pythons import FAMILIES
 from capsule.bytecode.unmarshal import RawCode
 
 SLASH, BACKSLASH = 0x2F, 0x5C

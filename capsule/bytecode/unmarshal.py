@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from capsule.bytecode.formats import LAYOUTS, Layout
+from capsule.bytecode.pythons import LAYOUTS, Layout
 
 DEPTH_LIMIT = 60
 OBJECT_LIMIT = 200_000  # counted as often as an object is referred to

@@ -90,7 +90,7 @@ class ImportGraph:
         if target is not None:
             return Binding(name, how, target.node, target.attribute, attributes=attributes)
         encoded = self._encode(name, value)
-        if optional and values.is_opaque(encoded):
+        if optional and values.find_opaque(encoded):
             return None
         return Binding(name, how, value=encoded, attributes=attributes)
 

@@ -82,7 +82,7 @@ def _values_of(module: ModuleType, plain: PlainValues) -> Iterator[Binding]:
         is_value = isinstance(value, _VALUES) or type(value).__module__ == "numpy"
         if is_value and not name.startswith("__") and name.isidentifier():
             encoded = plain.encode(name, value)
-            if not values.is_opaque(encoded):
+            if not values.find_opaque(encoded):
                 yield Binding(name, "attribute", value=encoded)
 
 

@@ -46,7 +46,7 @@ def draft_object(value: Any, context: Context) -> Draft | None:
     if isinstance(value, Parts):
         parts: Parts | None = value
     else:
-        opaque = values.is_opaque(values.encode(value))
+        opaque = values.find_opaque(values.encode(value))
         if not opaque or opaque[0].get("reason") == values.TOO_LARGE:
             return None  # plain data, or more of it than is ever stored
         parts = parts_of(value, context.origins.is_users)

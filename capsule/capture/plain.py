@@ -8,19 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from capsule.capture.secret_names import looks_secret
 from capsule.guest import values
 
-# A name holds a secret if one of its words is one of these: API_KEY, dbPassword; no KEYPOINTS.
-_SECRET = re.compile(
-    "(api)?key|token|passwords?|passwd|passphrase|pwd|secrets?|credentials?", re.IGNORECASE
-)
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _URL_SECRET = re.compile(r"://[^/\s]*:[^/\s]*@")
-
-
-def looks_secret(name: str) -> bool:
-    """Tell whether *name*, by one of its words, is that of a password, a key or a token."""
-    return any(map(_SECRET.fullmatch, _WORD.findall(name)))
 
 
 class PlainValues:

@@ -87,7 +87,7 @@ def _checkpoint(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _temporary(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the making of the folder in which Keras 2 writes what goes to ``gs://`` then."""
+    """Wrap how Keras makes a folder: Keras 2 writes into it what then goes to ``gs://``."""
 
     def make(*args: Any, **kwargs: Any) -> Any:
         folder = function(*args, **kwargs)
@@ -349,8 +349,8 @@ def _wrap(module: ModuleType) -> None:
 def _owner(module: ModuleType | None, path: str) -> tuple[Any, str]:
     """Return what has the last name of a dotted *path* for its attribute, and that name."""
     inside, _, attribute = path.rpartition(".")
-    owner = getattr(module, inside, None) if inside else module
-    return (owner if owner is not None else _NOTHING), attribute
+    names = vars(module) if module is not None else {}
+    return (names.get(inside, _NOTHING) if inside else module or _NOTHING), attribute
 
 
 _NOTHING = ModuleType("nothing")

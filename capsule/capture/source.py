@@ -21,7 +21,12 @@ from capsule.capture.class_source_check import (
     placed,
     registering,
 )
-from capsule.guest.compiling import RestoreError, compile_definition, same_code
+from capsule.guest.compiling import (
+    DefinitionSource,
+    RestoreError,
+    compile_definition,
+    same_code,
+)
 
 
 def futures_of(code: CodeType) -> tuple[str, ...]:
@@ -86,8 +91,8 @@ class SourceFinder:
             plain, text = _segment(parsed.lines, node), _segment(parsed.lines, node, whole=True)
             if plain is None or text is None or not parsed.makes(plain, node, function):
                 continue
-            whole = functools.partial(compile_definition, whole=True)
-            defining = _defining(whole, text, code.co_freevars, code, parsed.tree.imported)
+            definition = _definition(text, code.co_freevars, code, parsed.tree.imported)
+            defining = _defining(definition._replace(keep_decorators=True))
             if defining is not None:
                 return Source(text, node.lineno, code=defining)
         return Source(None, None, "it has no decorators in the source that made it what it is")
@@ -150,8 +155,8 @@ def _class_source(
     free = free_variables(methods)
     bases, dropped = placed(node, kind, scope), registering(node, scope)
     sample = methods[0].__code__ if methods else None
-    as_class = functools.partial(compile_definition, bases=bases, dropped=dropped)
-    code = _defining(as_class, text, free, sample, parsed.tree.imported)
+    definition = _definition(text, free, sample, parsed.tree.imported)
+    code = _defining(definition._replace(bases=bases, registrations=dropped))
     if code is None:
         return None
     wrong = difference(kind, node, code, parsed.filename, scope, around - set(free))
@@ -270,24 +275,22 @@ def compiles_to(text: str, code: CodeType, imported: Iterable[str] = ()) -> bool
 
     *imported* are the names that its module imported.
     """
-    defining = _defining(compile_definition, text, code.co_freevars, code, imported)
+    defining = _defining(_definition(text, code.co_freevars, code, imported))
     return defining is not None and any(same_code(inner, code) for inner in defining.co_consts)
 
 
-def _defining(
-    compiler: Callable[..., tuple[CodeType, str]],
-    text: str,
-    free: Iterable[str],
-    sample: CodeType | None,
-    imported: Iterable[str],
-) -> CodeType | None:
-    """Return the code that makes what *text* defines, None if it compiles to nothing such.
-
-    *compiler* is ``compile_definition``, with what is special to a kind of definition.
-    """
+def _definition(
+    text: str, free: Iterable[str], sample: CodeType | None, imported: Iterable[str]
+) -> DefinitionSource:
+    """Return *text* to compile with the ``__future__`` features of *sample*."""
     futures = futures_of(sample) if sample is not None else ()
+    return DefinitionSource(text, "<check>", free, futures, imported)
+
+
+def _defining(definition: DefinitionSource) -> CodeType | None:
+    """Return the code that makes what a definition defines, None if it compiles to nothing such."""
     try:
-        code, _ = compiler(text, "<check>", free, futures, imported)
+        code, _ = compile_definition(definition)
     except (RestoreError, RecursionError):
         return None
     return code

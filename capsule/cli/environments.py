@@ -10,7 +10,7 @@ from capsule.cli.ending import ending
 from capsule.errors import escaped
 
 if TYPE_CHECKING:
-    from capsule.rebuild.cache_listing import Kept
+    from capsule.rebuild.cache_listing import CacheEntry
 
 app = typer.Typer(
     name="env",
@@ -27,11 +27,11 @@ Which = Annotated[str, typer.Argument(metavar="KEY | ARTIFACT", help="The first 
 @ending
 def listed(as_json: AsJson = False) -> None:
     """List the environments in the cache, the last used first."""
-    from capsule.rebuild.cache_listing import kept_environments
+    from capsule.rebuild.cache_listing import list_cache
     from capsule.report.envelope import envelope
     from capsule.report.environments import environment_lines
 
-    environments = kept_environments()
+    environments = list_cache()
     if as_json:
         print(envelope("env list", [environment.to_json() for environment in environments]))
         return
@@ -77,10 +77,11 @@ def prune(
     sys.stdout.flush()
 
 
-def _named(which: str) -> "Kept":
-    from capsule.rebuild.cache_listing import kept_environment
-    from capsule.rebuild.replaying import environment_of
-
+def _named(which: str) -> "CacheEntry":
     if Path(which).exists():
-        return environment_of(Path(which))
-    return kept_environment(which)
+        from capsule.rebuild.building import find_environment
+
+        return find_environment(Path(which))
+    from capsule.rebuild.cache_listing import find_entry
+
+    return find_entry(which)

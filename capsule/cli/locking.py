@@ -1,7 +1,5 @@
 """``capsule lock``: every distribution of a model's environment, with its hashes."""
 
-from dataclasses import replace
-
 from capsule.cli.ending import ending
 from capsule.cli.options import FindLinks, IndexUrl, Interpreter, Model, Sidecar, Unsafe
 from capsule.errors import escaped
@@ -23,17 +21,16 @@ def lock(
     from capsule.consent.consent import Trust
     from capsule.description.describe import describe
     from capsule.rebuild.options import ReplayOptions
-    from capsule.rebuild.resolve import resolve, write_lock_of
+    from capsule.rebuild.resolve import resolve
     from capsule.rebuild.sources import Sources
 
     options = ReplayOptions(
         python=None if python is None else str(python.absolute()),
         sources=Sources(index_url, tuple(find_links or ())),
+        obey_lock=False,
     )
     description = describe(artifact, sidecar=sidecar)
-    resolution = resolve(description, Trust.of(not unsafe), replace(options, locked=False))
-    place = write_lock_of(resolution, options)
+    resolution = resolve(description, Trust.of(not unsafe), options)
+    path = resolution.write_lock()
     count = len(resolution.pins.requirements)
-    print(
-        escaped(f"{place}   {count} distributions for Python {resolution.python.version}, hashed")
-    )
+    print(escaped(f"{path}   {count} distributions for Python {resolution.python.version}, hashed"))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional, TextIO
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from capsule.consent.consent import Trust
     from capsule.description.custom import CustomObjects
     from capsule.rebuild.options import ReplayOptions
-    from capsule.rebuild.replaying import Replayed
+    from capsule.report.text import Replay
 
 
 class _Use(NamedTuple):
@@ -128,12 +129,12 @@ def replay(
         if inputs is not None:
             read_npz(inputs)  # what is wrong with it is said before anything is built for it
         trusted = Trust.of(not unsafe, trust or ())
-        report.build(_Asked(artifact, sidecar, custom, trusted), options)
-        report.use(use, timeout)
+        report.build(_Request(artifact, sidecar, custom, trusted), options)
+        report.use(use)
     except CapsuleError as error:
         failure = error
     if as_json:
-        result = envelope.replay_result(str(artifact), report.replayed, report.comparison, failure)
+        result = envelope.replay_result(str(artifact), report.replay, report.comparison, failure)
         print(envelope.envelope("replay", [result]))
     if failure is not None:
         raise failure
@@ -151,7 +152,7 @@ def _refuse_contradictions(use: _Use, check: bool, as_json: bool) -> None:
         raise InputError("--json goes with neither --shell nor -- COMMAND: their output is theirs")
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
     """Which model is to be replayed, with what, and what was allowed."""
 
     artifact: Path
@@ -164,48 +165,63 @@ class _Report:
     """Builds, uses and compares, and says on *out* what came of it."""
 
     def __init__(self, out: TextIO) -> None:
-        self.replayed: Optional[Replayed] = None
+        self.replay: Optional[Replay] = None
         self.comparison: Optional[dict[str, Any]] = None
         self._out = out
 
-    def build(self, asked: _Asked, options: "ReplayOptions") -> None:
+    def build(self, request: _Request, options: "ReplayOptions") -> None:
         """Build the environment. Raises ConsentError where loading was not allowed."""
         from capsule.description.describe import describe
-        from capsule.rebuild.bundling import is_bundle, unpacked
-        from capsule.rebuild.replaying import rebuild
+        from capsule.rebuild.building import build
+        from capsule.rebuild.bundling import is_bundle, unpack_bundle
+        from capsule.rebuild.errors import NeedsBuildError
+        from capsule.rebuild.resolve import resolve
         from capsule.report import text
         from capsule.report.progress import progress_to
 
-        artifact = asked.artifact
+        started = time.monotonic()
+        artifact = request.artifact
         if is_bundle(artifact):
-            artifact, sources = unpacked(artifact)
+            artifact, sources = unpack_bundle(artifact)
             options = replace(options, sources=sources)
-        description = describe(artifact, sidecar=asked.sidecar, custom=asked.custom)
+        description = describe(artifact, sidecar=request.sidecar, custom=request.custom)
+        environment, failure = None, None
         with progress_to(sys.stderr) as progress:
-            self.replayed = rebuild(description, asked.trust, options, progress)
-        self._say(text.listing(text.replay_lines(self.replayed)))
-        if not self.replayed.consent.allowed:
-            self._say(text.listing(text.consent_lines(self.replayed)))
-            raise text.refusal(self.replayed)
+            resolution = resolve(description, request.trust, options, progress)
+            try:
+                environment = build(resolution, progress)
+            except NeedsBuildError as error:
+                failure = error
+        needs = failure.distributions if failure is not None else ()
+        seconds = time.monotonic() - started
+        self.replay = text.Replay(resolution, environment, needs, seconds)
+        self._say(text.listing(text.replay_lines(self.replay)))
+        if not resolution.plan.consent.allowed:
+            self._say(text.listing(text.consent_lines(self.replay)))
+            raise text.refusal(self.replay)
+        if failure is not None:
+            raise failure
 
-    def use(self, use: _Use, timeout: Optional[float]) -> None:
+    def use(self, use: _Use) -> None:
         """Run a command in the environment, or load the model, predict and compare."""
         from capsule.report import text
         from capsule.report.progress import progress_to
 
-        replayed = self.replayed
-        assert replayed is not None, "it is built before it is used"
+        replay = self.replay
+        assert replay is not None, "it is built before it is used"
+        assert replay.environment is not None, "what was not built was refused"
+        resolution, environment = replay.resolution, replay.environment
         if use.command or use.shell:
-            raise typer.Exit(replayed.run(use.command))
+            raise typer.Exit(environment.run(resolution, use.command))
         with progress_to(sys.stderr) as progress:
             progress("loading the model there")
-            model = replayed.load(timeout)
+            model = environment.start(resolution)
         with model:
             if use.inputs is not None and use.outputs is not None:
                 model.predict_file(use.inputs, use.outputs)
                 self._say(escaped(f"  outputs        written to {use.outputs}"))
             self.comparison = model.probe()
-        self._say(escaped(text.probe_line(self.comparison, replayed.manifest.probe.skipped)))
+        self._say(escaped(text.probe_line(self.comparison, resolution.manifest.probe.skipped)))
 
     def _say(self, line: str) -> None:
         print(line, file=self._out)

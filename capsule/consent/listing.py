@@ -79,7 +79,7 @@ def _word(name: str) -> str:
 
 
 def _value(binding: Binding) -> str:
-    opaque = values.is_opaque(binding.value)
+    opaque = values.find_opaque(binding.value)
     if opaque:
         return f"({opaque[0].get('of')}, not stored)"
     text = json.dumps(binding.value)

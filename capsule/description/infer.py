@@ -16,7 +16,7 @@ from typing import Any
 from capsule import __version__
 from capsule.artifact import Artifact
 from capsule.bytecode.decompile import CLASSIC_DIVISION
-from capsule.bytecode.formats import MAGIC_NUMBERS, VERSIONS
+from capsule.bytecode.pythons import MAGIC_NUMBERS, VERSIONS
 from capsule.description.custom import CustomObjects, short_name
 from capsule.description.definitions import add_definitions, class_from
 from capsule.errors import InputError
@@ -260,7 +260,7 @@ class _Graph:
         if isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value:
             return Binding(name, how, to=self._module(value.__name__), attributes=chains)
         encoded = values.encode(value)
-        if values.is_opaque(encoded):
+        if values.find_opaque(encoded):
             # Something alive: it is handed over when the model is loaded in this process.
             return Binding(name, how, missing=True, attributes=chains)
         return Binding(name, how, value=encoded)
@@ -306,8 +306,8 @@ def _evidence(inspection: Inspection, release: Release | None, graph: _Graph) ->
         yield Evidence("keras", inspection.keras, "read", "it stands in the file")
     if inspection.backend is not None:
         yield Evidence("backend", inspection.backend, "read", "it stands in the file")
-    else:
-        yield Evidence("backend", "tensorflow", "assumed", "the file does not tell")
+    elif not (inspection.keras or "").startswith("3."):
+        yield Evidence("backend", "tensorflow", "assumed", "the file does not say it")
     python = inspection.python
     if python.lowest is not None:
         alone = python.lowest == python.highest

@@ -1,6 +1,6 @@
-"""The user's own modules, brought along: run in memory, and seen by no one else.
+"""The user's own modules out of a plan: run in memory, and visible to its functions alone.
 
-They never enter ``sys.modules``, so that two models may bring different modules of one
+They do not stay in ``sys.modules``, so that two models may bring different modules of one
 name, and none of them shadows what is installed. Functions find them because an import
 statement asks the ``__import__`` among the builtins of its own globals.
 """
@@ -20,7 +20,7 @@ from .values import decode
 
 
 class PrivateModules(object):
-    """Runs the local modules of one plan, each once and when first asked for."""
+    """Runs the local modules of one plan, each once, at its first import."""
 
     def __init__(self, nodes: Dict[str, Any]) -> None:
         self._nodes = {
@@ -32,38 +32,54 @@ class PrivateModules(object):
         for name in self._nodes:
             parts = name.split(".")
             self._packages.update(".".join(parts[:n]) for n in range(1, len(parts)))
-        self.loaded: Dict[str, types.ModuleType] = {}
+        self._modules: Dict[str, types.ModuleType] = {}
         self._lock = threading.RLock()
         self.builtins: Any = builtins
         if self._nodes:
             self.builtins = dict(vars(builtins), __import__=self._import)
 
     def get(self, name: str) -> Any:
-        """Return the module *name*: one brought along, else as everyone imports it."""
+        """Import a module, from the plan if that has it.
+
+        Parameters
+        ----------
+        name
+            The full name of the module.
+
+        Returns
+        -------
+        module
+            The plan's module, else the one that any import gives.
+
+        Raises
+        ------
+        ImportError
+            There is none of that name.
+        """
         if not self._has(name):
             return importlib.import_module(name)
         with self._lock:
             return self._load(name)
 
     def get_source(self, name: str) -> Optional[str]:
-        """Return the source of a module brought along, as loaders do; None if it has none."""
+        """Return the source of a module of the plan, as loaders do; None if it has none."""
         node = self._nodes.get(name)
         return None if node is None else node["source"]
 
     def brings(self, name: str) -> bool:
-        """Tell whether the module *name*, or one in it, was brought along."""
+        """Tell whether the plan has the module *name*, or its top-level package."""
         return self._has(name) or self._has(name.split(".")[0])
 
     def _has(self, name: str) -> bool:
         return name in self._nodes or name in self._packages
 
     def _load(self, name: str) -> types.ModuleType:
-        if name in self.loaded:
-            return self.loaded[name]
+        if name in self._modules:
+            return self._modules[name]
         parent, _, last = name.rpartition(".")
-        around = self._load(parent) if parent else None
-        if name in self.loaded:
-            return self.loaded[name]  # its package imports it
+        parent_module = self._load(parent) if parent else None
+        if name in self._modules:
+            return self._modules[name]  # its package has imported it
         module = types.ModuleType(name)
         node = self._nodes.get(name) or {"source": "", "package": True}
         package = name in self._packages or bool(node.get("package"))
@@ -80,18 +96,18 @@ class PrivateModules(object):
         text = node["source"]
         filename = source_name(name, text)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        self.loaded[name] = module
+        self._modules[name] = module
         try:
-            with standing_in(name, module):
+            with expose_module(name, module):
                 exec(compile(text, filename, "exec", 0, True), vars(module))
         except BaseException:
-            del self.loaded[name]
+            del self._modules[name]
             raise
         for binding in node.get("names", ()):
-            if binding["how"] == "attribute":  # what it was set to since it was imported
+            if binding["how"] == "attribute":  # set anew after the import
                 vars(module)[binding["name"]] = decode(binding["value"])
-        if around is not None:
-            setattr(around, last, module)
+        if parent_module is not None:
+            setattr(parent_module, last, module)
         return module
 
     def _import(
@@ -102,7 +118,7 @@ class PrivateModules(object):
         fromlist: Optional[Sequence[str]] = (),
         level: int = 0,
     ) -> Any:
-        """Stand in for ``__import__`` in what was brought along."""
+        """Stand in for ``__import__`` in the code of the plan."""
         if level:
             package = str((scope or {}).get("__package__") or "")
             parts = package.split(".")
@@ -113,46 +129,44 @@ class PrivateModules(object):
         if not self.brings(name):
             return builtins.__import__(name, None, None, fromlist or ())
         importer = self._nodes.get(str((scope or {}).get("__name__")))
-        if importer is not None and not named_by(importer, name):
+        if importer is not None and not imports_module(importer, name):
             raise ImportError("%s was brought along by another function" % name)
         with self._lock:
             module = self._load(name) if self._has(name) else self.get(name)
-            for taken in fromlist or ():
-                inner = name + "." + taken
-                if not hasattr(module, taken) and self._has(inner):
+            for attribute in fromlist or ():
+                inner = name + "." + attribute
+                if not hasattr(module, attribute) and self._has(inner):
                     self._load(inner)
             return module if fromlist else self.get(name.split(".")[0])
 
 
-def named_by(node: Dict[str, Any], name: str) -> bool:
-    """Tell whether a definition says itself that it imports the module *name*, or from it."""
-    told = [b["to"] for b in node["names"] if b.get("to") is not None]
-    return any(to == name or to.startswith(name + ".") or name.startswith(to + ".") for to in told)
+def imports_module(node: Dict[str, Any], name: str) -> bool:
+    """Tell whether a definition lists the module *name*, or something in it, as its own need."""
+    targets = [b["to"] for b in node["names"] if b.get("to") is not None]
+    return any(
+        target == name or target.startswith(name + ".") or name.startswith(target + ".")
+        for target in targets
+    )
 
 
 def source_name(name: str, source: str) -> str:
-    """Return the file name for a definition's source: AutoGraph reads it again by that name.
+    """Return the file name under which AutoGraph finds the source of a definition.
 
-    Two models may define different things under one name.
+    It has a digest, since two models may define different things under one name.
     """
     digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
     return "<capsule %s %s>" % (name, digest[:12])
 
 
 @contextlib.contextmanager
-def standing_in(
-    name: str, module: Optional[types.ModuleType] = None, vars_of: Optional[Dict[str, Any]] = None
-) -> Iterator[None]:
-    """Let *name* be found in ``sys.modules`` while its definitions run, if nothing else is.
+def expose_module(name: str, module: types.ModuleType) -> Iterator[None]:
+    """Put *module* into ``sys.modules`` meanwhile, unless another of that name is there.
 
-    Dataclasses look there for the names in annotations.
+    Dataclasses look there for the names in annotations while their definitions run.
     """
     if name in sys.modules:
         yield
         return
-    if module is None:
-        module = types.ModuleType(name)
-        vars(module).update(vars_of or {})
     sys.modules[name] = module
     try:
         yield

@@ -8,7 +8,7 @@ import base64
 import json
 import math
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Tuple
 
 SIZE_LIMIT = 64 * 1024
 ARRAY_LIMIT = 1024 * 1024
@@ -19,11 +19,24 @@ BITS_LIMIT = 14 * 1000  # Python writes and reads no whole number of more than 4
 
 
 class OpaqueValue(ValueError):
-    """An opaque value was to be decoded: it was never stored."""
+    """A value can't be decoded, since it was never stored."""
 
 
 def opaque(value: Any, reason: str) -> Dict[str, Any]:
-    """Return the stand-in for a *value* that can't be stored, with its type and why."""
+    """Return what is stored in place of a value that can't be.
+
+    Parameters
+    ----------
+    value
+        The value; its type is stored.
+    reason
+        Why it can't be stored, as people read it.
+
+    Returns
+    -------
+    dict
+        JSON data of the type ``opaque``.
+    """
     kind = type(value)
     return {
         "type": "opaque",
@@ -32,28 +45,48 @@ def opaque(value: Any, reason: str) -> Dict[str, Any]:
     }
 
 
-def is_opaque(encoded: Any) -> List[Dict[str, Any]]:
-    """Return the opaque stand-ins inside *encoded*, at any depth, as a list."""
+def find_opaque(encoded: Any) -> List[Dict[str, Any]]:
+    """Return the opaque parts of an encoded value, at any depth.
+
+    Parameters
+    ----------
+    encoded
+        What ``encode`` returned.
+
+    Returns
+    -------
+    list
+        What stands in place of each value that was not stored, in its order.
+    """
     if isinstance(encoded, list):
-        return [found for item in encoded for found in is_opaque(item)]
+        return [part for item in encoded for part in find_opaque(item)]
     if isinstance(encoded, dict):
         if encoded.get("type") == "opaque":
             return [encoded]
-        return [found for item in encoded.values() for found in is_opaque(item)]
+        return [part for item in encoded.values() for part in find_opaque(item)]
     return []
 
 
 def encode(value: Any) -> Any:
-    """Return *value* as JSON data; at most ``SIZE_LIMIT`` bytes, else opaque.
+    """Return a value as JSON data.
 
-    A single array may have ``ARRAY_LIMIT`` bytes.
+    Parameters
+    ----------
+    value
+        Anything. What is no plain data, and what is larger than ``SIZE_LIMIT`` bytes
+        (an array: ``ARRAY_LIMIT``), becomes opaque, alone or inside a container.
+
+    Returns
+    -------
+    JSON data
+        A scalar, a list, or an object with a ``type``.
     """
     try:
-        encoded = _encode(value, [])
+        encoded = _Encoder().encode(value, [])
     except _TooLarge:
         return opaque(value, TOO_LARGE)
     whole = isinstance(encoded, (list, dict)) and type(value) in _HOLDERS
-    if whole and not is_opaque(encoded) and len(json.dumps(encoded)) > 2 * ARRAY_LIMIT:
+    if whole and not find_opaque(encoded) and len(json.dumps(encoded)) > 2 * ARRAY_LIMIT:
         return opaque(value, TOO_LARGE)
     return encoded
 
@@ -65,55 +98,63 @@ class _TooLarge(Exception):
 _HOLDERS = (list, tuple, set, frozenset, dict)
 
 
-def _encode(value: Any, around: List[Any], met: Optional[List[int]] = None) -> Any:
-    """Return *value*, which stands in the containers *around* it, as JSON data."""
-    kind = type(value)
-    met = [0] if met is None else met
-    met[0] += 1
-    if met[0] > COUNT_LIMIT or (kind in _HOLDERS and len(value) > COUNT_LIMIT):
-        raise _TooLarge
-    if len(around) > DEPTH_LIMIT:
-        return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
-    if kind in _HOLDERS and any(value is outer for outer in around):
-        return opaque(value, "it holds itself")
-    if value is None or kind is bool:
-        return value
-    if kind is int:
-        return _encode_int(value)
-    if kind is str:
-        if len(value) > SIZE_LIMIT:
-            return opaque(value, "longer than %d characters" % SIZE_LIMIT)
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
-    if kind is complex:
-        return {"type": "complex", "value": [_encode(value.real, []), _encode(value.imag, [])]}
-    if kind is bytes:
-        return _encode_bytes(value)
-    inside = around + [value]
-    if kind is list:
-        return [_encode(item, inside, met) for item in value]
-    if kind in (tuple, set, frozenset):
-        items = [_encode(item, inside, met) for item in value]
-        if kind is not tuple:
+class _Encoder(object):
+    """Encodes one value, and counts its items so that a huge value ends early."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def encode(self, value: Any, around: List[Any]) -> Any:
+        """Return *value*, which stands in the containers *around* it, as JSON data."""
+        kind = type(value)
+        self._count += 1
+        if self._count > COUNT_LIMIT or (kind in _HOLDERS and len(value) > COUNT_LIMIT):
+            raise _TooLarge
+        if len(around) > DEPTH_LIMIT:
+            return opaque(value, "nested more than %d deep" % DEPTH_LIMIT)
+        if kind in _HOLDERS and any(value is outer for outer in around):
+            return opaque(value, "it holds itself")
+        if kind in _HOLDERS or kind in (slice, range):
+            return self._encode_container(value, around + [value])
+        # By identity: what a user's metaclass says of equality does not matter here.
+        encoders = (encoder for scalar, encoder in _SCALARS if kind is scalar)
+        return next(encoders, _encode_numpy)(value)
+
+    def _encode_container(self, value: Any, around: List[Any]) -> Any:
+        kind = type(value)
+        if kind is dict:
+            pairs = value.items()
+            items = [[self.encode(k, around), self.encode(v, around)] for k, v in pairs]
+        elif kind in (slice, range):
+            parts = (value.start, value.stop, value.step)
+            items = [self.encode(part, around) for part in parts]
+        else:
+            items = [self.encode(item, around) for item in value]
+        if kind is list:
+            return items
+        if kind in (set, frozenset):
             items.sort(key=json.dumps)
         return {"type": kind.__name__, "items": items}
-    if kind is dict:
-        pairs = value.items()
-        items = [[_encode(k, inside, met), _encode(v, inside, met)] for k, v in pairs]
-        return {"type": "dict", "items": items}
-    if kind is slice or kind is range:
-        parts = [_encode(p, inside, met) for p in (value.start, value.stop, value.step)]
-        return {"type": kind.__name__, "items": parts}
-    if value is Ellipsis:
-        return {"type": "ellipsis"}
-    return _encode_numpy(value)
 
 
 def _encode_int(value: int) -> Any:
     if value.bit_length() > BITS_LIMIT:
         return opaque(value, "a whole number of more than %d bits" % BITS_LIMIT)
     return value
+
+
+def _encode_str(value: str) -> Any:
+    if len(value) > SIZE_LIMIT:
+        return opaque(value, "longer than %d characters" % SIZE_LIMIT)
+    return value
+
+
+def _encode_float(value: float) -> Any:
+    return value if math.isfinite(value) else {"type": "float", "value": repr(value)}
+
+
+def _encode_complex(value: complex) -> Dict[str, Any]:
+    return {"type": "complex", "value": [_encode_float(value.real), _encode_float(value.imag)]}
 
 
 def _encode_bytes(value: bytes) -> Dict[str, Any]:
@@ -144,8 +185,38 @@ def _encode_numpy(value: Any) -> Dict[str, Any]:
     }
 
 
+_SCALARS: Tuple[Tuple[type, Callable[[Any], Any]], ...] = (
+    (type(None), lambda value: value),
+    (bool, lambda value: value),
+    (int, _encode_int),
+    (str, _encode_str),
+    (float, _encode_float),
+    (complex, _encode_complex),
+    (bytes, _encode_bytes),
+    (type(Ellipsis), lambda value: {"type": "ellipsis"}),
+)
+
+
 def decode(encoded: Any) -> Any:
-    """Return the value that *encoded* stands for; opaque ones raise OpaqueValue."""
+    """Return the value that was encoded.
+
+    Parameters
+    ----------
+    encoded
+        What ``encode`` returned, as JSON brings it back.
+
+    Returns
+    -------
+    object
+        An equal value of the same types.
+
+    Raises
+    ------
+    OpaqueValue
+        A part of the value was never stored.
+    ValueError
+        ``encode`` writes no such data.
+    """
     if isinstance(encoded, list):
         return [decode(item) for item in encoded]
     if not isinstance(encoded, dict):
@@ -153,30 +224,11 @@ def decode(encoded: Any) -> Any:
     kind = str(encoded.get("type"))
     if kind == "opaque":
         raise OpaqueValue("a %s was not stored: %s" % (encoded.get("of"), encoded.get("reason")))
-    if kind == "float":
-        return float(encoded["value"])
-    if kind == "complex":
-        return complex(*[decode(part) for part in encoded["value"]])
-    if kind == "bytes":
-        return base64.b64decode(encoded["base64"])
-    if kind == "dict":
-        return {decode(k): decode(v) for k, v in encoded["items"]}
-    if kind == "ellipsis":
-        return Ellipsis
     if kind in _CONTAINERS:
         return _CONTAINERS[kind]([decode(item) for item in encoded["items"]])
-    if kind in ("ndarray", "scalar"):
-        return _decode_numpy(encoded)
+    if kind in _DECODERS:
+        return _DECODERS[kind](encoded)
     raise ValueError("no such type of value: %r" % (kind,))
-
-
-_CONTAINERS: Dict[str, Callable[[List[Any]], Any]] = {
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "slice": lambda items: slice(*items),
-    "range": lambda items: range(*items),
-}
 
 
 def _decode_numpy(encoded: Dict[str, Any]) -> Any:
@@ -188,3 +240,21 @@ def _decode_numpy(encoded: Dict[str, Any]) -> Any:
     raw = base64.b64decode(encoded["base64"])
     array = numpy.frombuffer(raw, dtype=dtype).reshape(encoded["shape"]).copy()
     return array if encoded["type"] == "ndarray" else array[()]
+
+
+_CONTAINERS: Dict[str, Callable[[List[Any]], Any]] = {
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "slice": lambda items: slice(*items),
+    "range": lambda items: range(*items),
+}
+_DECODERS: Dict[str, Callable[[Dict[str, Any]], Any]] = {
+    "float": lambda encoded: float(encoded["value"]),
+    "complex": lambda encoded: complex(*[decode(part) for part in encoded["value"]]),
+    "dict": lambda encoded: {decode(k): decode(v) for k, v in encoded["items"]},
+    "bytes": lambda encoded: base64.b64decode(encoded["base64"]),
+    "ellipsis": lambda encoded: Ellipsis,
+    "ndarray": _decode_numpy,
+    "scalar": _decode_numpy,
+}

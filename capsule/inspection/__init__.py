@@ -1,7 +1,7 @@
 """What a model file without a sidecar tells: read without running a byte of it.
 
-`reading` runs in a child process and reads; `pythons` and `releases` narrow down who wrote
-it; `fears` say what a careful reader would fear; `inferring` makes a manifest of it all.
+``functions`` runs in a child process and reads; ``python_detection`` narrows down which Python
+wrote it; ``risks`` grades what looks dangerous in it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from capsule.artifact.embedded import StoredFunction, objects, stored_functions
 from capsule.artifact.files import Artifact, Identity, artifact_of, contents_of
 from capsule.bytecode import Code, names_used
-from capsule.bytecode.python_versions import Detection, detect_python_versions
+from capsule.bytecode.detect_python import Detection, detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.guest.digest import code_bytes
 from capsule.inspection.model import FunctionKind, FunctionRead, Inspection, is_object

@@ -24,12 +24,12 @@ class Hint(NamedTuple):
 class FunctionRead:
     """A function of the artifact, as read from its bytecode.
 
-    ``where`` are layer names from the model down; ``kind`` is lambda, def, by-name or class.
-    ``pythons`` are the minor versions that may have written it, oldest first; ``names`` all
-    that its code names; ``uses`` its global names with the attribute chains taken of each;
-    ``missing`` the names that nothing in the file defines. ``source`` is lifted, or None and
-    ``stopped`` says where; ``damaged`` what was put right before reading; ``unread`` why
-    nothing could be told. ``listing`` are its instructions, if they were asked for.
+    ``where`` are layer names from the model down; ``pythons`` the minor versions that may have
+    written it, oldest first, and ``evidence`` why; ``uses`` its global names with the attribute
+    chains taken of each; ``missing`` the names that nothing in the file defines. ``source`` is
+    decompiled, or None, and ``stopped`` says where that ended; ``damaged`` is what was put right
+    before reading, ``unread`` why nothing could be said. ``passed`` are the arguments that the
+    layer passes; ``listing`` its instructions, if they were asked for.
     """
 
     where: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from capsule.bytecode.formats import VERSIONS
+from capsule.bytecode.pythons import VERSIONS
 from capsule.inspection.model import FunctionRead, PythonRange
 from capsule.keras_compat.releases import written_on
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capsule.manifest.fields import JSON
+from capsule.manifest.codecs import JSON
 from capsule.manifest.graph import (
     Binding,
     BindingKind,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from capsule.manifest import read
-from capsule.manifest.fields import (
+from capsule.manifest.codecs import (
     JSON,
     Array,
     Choice,

@@ -12,7 +12,7 @@ import json
 from typing import Literal
 
 from capsule.manifest import read
-from capsule.manifest.fields import (
+from capsule.manifest.codecs import (
     JSON,
     Array,
     Choice,

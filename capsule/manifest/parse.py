@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from capsule.errors import ManifestError, escaped
 from capsule.manifest import JSON, SCHEMA_VERSION, Binding, Manifest, Node
-from capsule.manifest.fields import Invalid
+from capsule.manifest.codecs import Invalid
 from capsule.manifest.model import MANIFEST
 from capsule.manifest.read import is_dunder, is_module
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from packaging.version import InvalidVersion, Version
 
 from capsule.guest import values
-from capsule.manifest.fields import JSON, Array, Flag, Integer, Invalid, Nullable, Number, Raw, Text
+from capsule.manifest.codecs import JSON, Array, Flag, Integer, Invalid, Nullable, Number, Raw, Text
 
 URL_SCHEMES = ("http", "https", "file", "ssh", "git", "git+https", "git+ssh")
 VERSION_LENGTH, REQUIREMENT_LENGTH = 200, 2000

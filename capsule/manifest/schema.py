@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from capsule.manifest.fields import JSON, Schema
+from capsule.manifest.codecs import JSON, Schema
 from capsule.manifest.model import MANIFEST
 from capsule.manifest.parse import RECORDED_FACTS
 

@@ -1,8 +1,8 @@
-"""The model's own environment: its Python found, its pins installed, a worker inside."""
+"""The model's own environment: resolve a description, build that, start the model in it."""
 
 from __future__ import annotations
 
 from capsule.rebuild.remote import RemoteModel
-from capsule.rebuild.replaying import Replayed, replay
+from capsule.rebuild.replaying import replay
 
-__all__ = ["RemoteModel", "Replayed", "replay"]
+__all__ = ["RemoteModel", "replay"]

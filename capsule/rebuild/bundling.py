@@ -14,19 +14,22 @@ import sys
 import tempfile
 import uuid
 import zipfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.tags import platform_tags
 
 from capsule.consent.consent import Trust
 from capsule.description.describe import Description
-from capsule.errors import InputError, RebuildError
+from capsule.errors import InputError
 from capsule.manifest.files import SUFFIX, sidecar_path
-from capsule.rebuild.cache import cache_folder, discard
+from capsule.rebuild.cache_folder import cache_folder, discard
+from capsule.rebuild.errors import RebuildError
 from capsule.rebuild.locks import lock_path
 from capsule.rebuild.options import Progress, ReplayOptions, silent
-from capsule.rebuild.resolve import resolve, write_lock_of
+from capsule.rebuild.resolve import Resolution, resolve
 from capsule.rebuild.sources import Sources
 
 ENDING = ".capsule.zip"
@@ -36,13 +39,14 @@ TOTAL_LIMIT = 16 << 30
 COUNT_LIMIT = 2000
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """An archive that was written: where, with how many wheels, for which Python."""
+class Bundle(NamedTuple):
+    """An archive that was written."""
 
     path: Path
     wheels: int
+    """How many it holds."""
     python: str
+    """The version of the Python that they are for."""
 
 
 def is_bundle(path: str | os.PathLike[str]) -> bool:
@@ -57,102 +61,104 @@ def write_bundle(
     output: Path | None = None,
     progress: Progress = silent,
 ) -> Bundle:
-    """Write the bundle of a model; beside it unless *output* is named.
+    """Write the bundle of a model: its file, its sidecar, its lock, and all wheels.
 
-    Raises InputError for a model without a sidecar, RebuildError where a wheel can't be
-    had: a bundle holds nothing that would have to be built.
+    Parameters
+    ----------
+    description
+        The model.
+    trust
+        What was allowed.
+    options
+        How its environment is to be rebuilt.
+    output
+        Where to write it, if not beside the model.
+    progress
+        Called with each step that takes long.
+
+    Raises
+    ------
+    InputError
+        The model has no sidecar, or *output* can't be written.
+    RebuildError
+        A distribution can't be had as a wheel: a bundle holds nothing that needs building.
     """
     artifact = description.path
-    side = description.sidecar or sidecar_path(artifact)
-    if artifact.is_dir() or not side.exists():
+    sidecar = description.sidecar or sidecar_path(artifact)
+    if artifact.is_dir() or not sidecar.exists():
         raise InputError(
             f"{artifact} can't be bundled without a sidecar: capsule save {artifact} writes one"
         )
-    made = output or artifact.with_name(artifact.name + ENDING)
+    path = output or artifact.with_name(artifact.name + ENDING)
     progress("locking its distributions")
-    ready = resolve(description, trust, replace(options, locked=False), progress)
-    place, sources = write_lock_of(ready, options), options.sources
+    resolution = resolve(description, trust, replace(options, obey_lock=False), progress)
+    lock = resolution.write_lock()
     with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
-        wheels = Path(folder, WHEELS)
-        progress(f"collecting {len(ready.pins.requirements)} wheels")
-        _download(ready.pins.requirements, ready.python.version, wheels, sources)
-        temporary = made.with_name(f".{made.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                archive.write(artifact, artifact.name)
-                archive.write(side, artifact.name + SUFFIX)
-                archive.write(place, place.name)
-                found = sorted(wheels.iterdir())
-                for wheel in found:
-                    archive.write(wheel, f"{WHEELS}/{wheel.name}")
-            os.replace(temporary, made)
-        except OSError as error:
-            raise InputError(f"{made} can't be written: {error.strerror}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
-    return Bundle(made, len(found), ready.python.version)
+        progress(f"collecting {len(resolution.pins.requirements)} wheels")
+        wheels = _download(resolution, Path(folder))
+        members = {
+            artifact.name: artifact,
+            artifact.name + SUFFIX: sidecar,
+            lock.name: lock,
+            **{f"{WHEELS}/{wheel.name}": wheel for wheel in wheels},
+        }
+        _write_archive(path, members)
+    return Bundle(path, len(wheels), resolution.python.version)
 
 
-def _download(requirements: tuple[str, ...], python: str, folder: Path, sources: Sources) -> None:
-    """Let pip fetch the wheels of *requirements* for that Python on this platform."""
-    major, minor = python.split(".")[:2]
+def _write_archive(path: Path, members: Mapping[str, Path]) -> None:
+    """Write an archive of files, by their names in it, at once."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, file in members.items():
+                archive.write(file, name)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _download(resolution: Resolution, folder: Path) -> list[Path]:
+    """Let pip fetch the wheels of a model for its Python on this platform; return them."""
+    major, minor = resolution.python.version.split(".")[:2]
     abi = f"cp{major}{minor}" + ("m" if (int(major), int(minor)) < (3, 8) else "")
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--disable-pip-version-check",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-        "--implementation",
-        "cp",
-        "--python-version",
-        f"{major}.{minor}",
-        "--abi",
-        abi,
-        "--abi",
-        "abi3",
-        "--abi",
-        "none",
-    ]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
+    command += ["--implementation", "cp", "--python-version", f"{major}.{minor}"]
+    for tag in (abi, "abi3", "none"):
+        command += ["--abi", tag]
     for tag in platform_tags():
         command += ["--platform", tag]
-    done = subprocess.run(
-        [*command, *sources.options(), *requirements],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        told = (lines or done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    command += [*resolution.options.sources.arguments(), *resolution.pins.requirements]
+    process = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if process.returncode != 0:
+        lines = process.stderr.strip().splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")]
+        reason = (errors or lines or ["pip gave no reason"])[-1]
         raise RebuildError(
-            f"not every distribution has a wheel to bundle: {told[:300]}", code="no-wheel"
+            f"not every distribution has a wheel to bundle: {reason[:300]}", code="no-wheel"
         )
+    return sorted(folder.iterdir())
 
 
-def unpacked(path: Path) -> tuple[Path, Sources]:
-    """Unpack the bundle at *path* into the cache; return the artifact there, and its wheels.
+class BundledModel(NamedTuple):
+    """A model that was unpacked from a bundle."""
+
+    path: Path
+    sources: Sources
+    """Its wheels, which are all that its environment is made of."""
+
+
+def unpack_bundle(path: Path) -> BundledModel:
+    """Unpack the bundle at *path* into the cache, once; return the model there.
 
     Raises InputError for an archive that is none, that holds links or names which lead out
     of it, or more than a bundle may.
     """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
-    folder = cache_folder() / "bundles" / digest.hexdigest()[:20]
+    folder = cache_folder("bundles") / _digest(path)[:20]
     if not folder.exists():
-        folder.parent.mkdir(exist_ok=True, mode=0o700)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent))
         try:
             _extract(path, temporary)
@@ -162,11 +168,22 @@ def unpacked(path: Path) -> tuple[Path, Sources]:
                 raise InputError(f"{path} can't be unpacked: {error.strerror}") from None
         finally:
             discard(temporary)
-    names = [one for one in folder.iterdir() if one.name.endswith(SUFFIX)]
-    artifact = folder / names[0].name[: -len(SUFFIX)] if len(names) == 1 else folder
+    sidecars = [file for file in folder.iterdir() if file.name.endswith(SUFFIX)]
+    artifact = folder / sidecars[0].name[: -len(SUFFIX)] if len(sidecars) == 1 else folder
     if not artifact.is_file() or not lock_path(artifact).exists():
         raise InputError(f"{path} is no bundle: it holds no model with a sidecar and a lock")
-    return artifact, Sources(find_links=(str(folder / WHEELS),), offline=True)
+    return BundledModel(artifact, Sources(find_links=(str(folder / WHEELS),), offline=True))
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    return digest.hexdigest()
 
 
 def _extract(path: Path, folder: Path) -> None:
@@ -177,9 +194,9 @@ def _extract(path: Path, folder: Path) -> None:
             for info in members:
                 target = folder / info.filename
                 target.parent.mkdir(exist_ok=True)
-                with archive.open(info) as source, target.open("xb") as made:
-                    shutil.copyfileobj(source, made, 1 << 20)
-                    if made.tell() != info.file_size:
+                with archive.open(info) as source, target.open("xb") as stream:
+                    shutil.copyfileobj(source, stream, 1 << 20)
+                    if stream.tell() != info.file_size:
                         raise InputError(f"{path}: {info.filename} is not of the size it says")
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path} is a damaged bundle ({error}); copy it again") from None

@@ -1,10 +1,11 @@
-"""Which environments the cache keeps: how large they are, when they were used, and pruning."""
+"""What lies in the cache of environments: how large it is, when it was used, and pruning."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,32 +14,35 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from capsule.errors import InputError
-from capsule.rebuild.cache import READY, cache_folder, discard
+from capsule.rebuild.cache_folder import KEY_LENGTH, READY, cache_folder, discard
 
-KEY_LENGTH = 20
+_FRAMEWORKS = ("keras", "tf-keras", "tensorflow", "tensorflow-cpu", "jax", "torch")
 
 
 @dataclass(frozen=True)
-class Kept:
-    """An environment in the cache. ``size`` in bytes as its files say; ``used``: when last.
-
-    ``ready`` is False for what a build left that did not come to its end.
-    """
+class CacheEntry:
+    """A folder of the cache: an environment, or what a build left that did not end."""
 
     key: str
+    """Its name, by which commands take it."""
     folder: Path
     python: str
+    """The version of its Python; ``?`` where it is not ready."""
     backend: str
+    """The installer that built it; ``?`` where it is not ready."""
     pins: tuple[str, ...]
+    """Its distributions, as requirements."""
     size: int
+    """Bytes, as its files say."""
     used: datetime.datetime
+    """When a model was last replayed in it."""
     ready: bool
+    """Whether its build came to its end."""
 
     @property
     def framework(self) -> str:
         """The Keras and its backend in it, as pins in a few words."""
-        wanted = ("keras", "tf-keras", "tensorflow", "tensorflow-cpu", "jax", "torch")
-        return ", ".join(pin for pin in self.pins if pin.partition("==")[0] in wanted)
+        return ", ".join(pin for pin in self.pins if pin.partition("==")[0] in _FRAMEWORKS)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -54,58 +58,54 @@ class Kept:
         }
 
 
-def kept_environments() -> list[Kept]:
-    """Return what the cache keeps, the last used first. Raises RebuildError as the cache does."""
-    found = [_kept(folder) for folder in _folders()]
-    return sorted(found, key=lambda one: one.used, reverse=True)
+def list_cache() -> list[CacheEntry]:
+    """Return what lies in the cache, the last used first. Raises RebuildError as the cache does."""
+    entries = [_entry(folder) for folder in _folders()]
+    return sorted(entries, key=lambda entry: entry.used, reverse=True)
 
 
-def kept_environment(key: str) -> Kept:
-    """Return the environment whose key begins with *key*. Raises InputError unless it is one."""
-    found = [one for one in kept_environments() if one.key.startswith(key)]
-    if len(found) == 1:
-        return found[0]
-    many = f"{len(found)} environments begin so" if found else "there is no such environment"
-    raise InputError(f"{key}: {many}; capsule env list shows them")
+def find_entry(key: str) -> CacheEntry:
+    """Return the only entry whose key begins with *key*. Raises InputError without such a one."""
+    entries = [entry for entry in list_cache() if entry.key.startswith(key)]
+    if len(entries) == 1:
+        return entries[0]
+    reason = f"{len(entries)} environments begin so" if entries else "there is no such environment"
+    raise InputError(f"{key}: {reason}; capsule env list shows them")
 
 
-def prune(days: int) -> list[Kept]:
+def prune(days: int) -> list[CacheEntry]:
     """Remove what was not used for so many days, and what no build finished; return it.
 
     What is being built just now is left alone.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    gone = []
-    for one in kept_environments():
-        if one.ready and now - one.used < datetime.timedelta(days=days):
+    removed = []
+    for entry in list_cache():
+        if entry.ready and now - entry.used < datetime.timedelta(days=days):
             continue
         try:
-            with FileLock(one.folder.with_name(f"{one.key}.lock"), timeout=0):
-                discard(one.folder)
+            with FileLock(entry.folder.with_name(f"{entry.key}.lock"), timeout=0):
+                discard(entry.folder)
         except Timeout:
             continue
-        gone.append(one)
-    for trash in _environments().glob("trash-*"):
+        removed.append(entry)
+    for trash in (cache_folder() / "environments").glob("trash-*"):
         discard(trash)
-    return gone
-
-
-def _environments() -> Path:
-    return cache_folder() / "environments"
+    return removed
 
 
 def _folders() -> Iterator[Path]:
+    root = cache_folder() / "environments"
     try:
-        names = sorted(os.listdir(_environments()))
+        names = sorted(os.listdir(root))
     except FileNotFoundError:
         return
     for name in names:
-        folder = _environments() / name
-        if len(name) == KEY_LENGTH and folder.is_dir():
-            yield folder
+        if len(name) == KEY_LENGTH and (root / name).is_dir():
+            yield root / name
 
 
-def _kept(folder: Path) -> Kept:
+def _entry(folder: Path) -> CacheEntry:
     marker: dict[str, Any] = {}
     used = folder.stat().st_mtime
     try:
@@ -113,7 +113,7 @@ def _kept(folder: Path) -> Kept:
         used = (folder / READY).stat().st_mtime
     except (OSError, ValueError):
         pass
-    return Kept(
+    return CacheEntry(
         folder.name,
         folder,
         str(marker.get("python", "?")),
@@ -126,14 +126,15 @@ def _kept(folder: Path) -> Kept:
 
 
 def _size(folder: Path) -> int:
+    """Return the bytes of all files in *folder*."""
     total = 0
-    waiting = [os.fspath(folder)]
-    while waiting:
+    folders = deque([os.fspath(folder)])
+    while folders:
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(folders.popleft()) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        folders.append(entry.path)
                     else:
                         total += entry.stat(follow_symlinks=False).st_size
         except OSError:

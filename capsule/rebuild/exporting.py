@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -13,8 +12,7 @@ from urllib.parse import quote
 from capsule import __version__
 from capsule.errors import InputError, escaped
 from capsule.manifest.files import SUFFIX
-from capsule.rebuild.backends import Uv
-from capsule.rebuild.locks import write_lock
+from capsule.rebuild.installers import Uv
 from capsule.rebuild.resolve import Resolution
 
 
@@ -41,10 +39,6 @@ def write(text: str, path: Path) -> None:
         raise InputError(f"{path} can't be written: {error.strerror}") from None
 
 
-def _minor(resolution: Resolution) -> str:
-    return ".".join(resolution.python.version.split(".")[:2])
-
-
 def _requirements(resolution: Resolution) -> str:
     # The name stands on the third line: pip looks for an encoding in the first two.
     return (
@@ -55,10 +49,7 @@ def _requirements(resolution: Resolution) -> str:
 
 
 def _pylock(resolution: Resolution) -> str:
-    with tempfile.TemporaryDirectory(prefix="capsule-") as folder:
-        made = Path(folder, "pylock.toml")
-        write_lock(resolution.pins, resolution.python, made, Uv())
-        return made.read_text(encoding="utf-8")
+    return Uv(resolution.options.sources).lock(resolution.pins, resolution.python)
 
 
 def _dockerfile(resolution: Resolution) -> str:

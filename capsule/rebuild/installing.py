@@ -1,17 +1,20 @@
-"""Installers started, and their failures told apart: which distribution, and why not."""
+"""Installers run, and their failures told apart: which distribution, and why not."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from capsule.errors import RebuildError
+from capsule.rebuild.cache_folder import cache_folder
+from capsule.rebuild.errors import RebuildCode, RebuildError
 
+# The user's index settings reach the installers; whatever would bend them does not.
+_BENDS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
 _OFFLINE = re.compile(
     r"dns error|Connection refused|Could not connect|Network is unreachable|offline|"
     r"Temporary failure in name resolution|Max retries exceeded|NewConnectionError|tcp connect",
@@ -19,7 +22,7 @@ _OFFLINE = re.compile(
 )
 _HASH = re.compile(r"[Hh]ash mismatch|DO NOT MATCH THE HASHES")
 # What each installer says of one distribution that it can't have, by what that means.
-_TOLD = (
+_FAILURES: tuple[tuple[RebuildCode, re.Pattern[str]], ...] = (
     ("no-wheel", re.compile(r"Because (\S+) has no (?:usable )?wheels")),
     ("no-wheel", re.compile(r"Wheels are required for `(\S+?)`")),
     ("address-gone", re.compile(r"`(\S+) @ [^`]+`.*(?:Git operation failed|error \(404)")),
@@ -29,7 +32,7 @@ _TOLD = (
     ("distribution-gone", re.compile(r"Because (\S+) was not found in")),
     ("distribution-gone", re.compile(r"version that satisfies the requirement (\S+)")),
 )
-_SENTENCES = {
+_SENTENCES: dict[RebuildCode, str] = {
     "no-wheel": "there is no wheel of {} for this Python and platform",
     "address-gone": "{} is no longer where it came from",
     "build-failed": "{} has no wheel here, and building it failed",
@@ -42,71 +45,72 @@ _YANKED_PIP = re.compile(
 )
 
 
-def start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run an installer for *folder* to its end, whatever that is."""
-    # The user's index settings reach the installers; whatever would bend them does not.
-    bends = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
-    environment = {k: v for k, v in os.environ.items() if k not in bends}
+def start(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run an installer to its end, whatever that is.
+
+    It starts in the cache, which is the user's alone: installers obey a uv.toml that lies in
+    the current folder, or in any above it.
+    """
     return subprocess.run(
         command,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        env=environment,
-        # Not the current folder: a uv.toml or a pip/ lying there would bend them as well.
-        cwd=folder.parent,
+        env={name: value for name, value in os.environ.items() if name not in _BENDS},
+        cwd=cache_folder(),
     )
 
 
-def run(command: list[str], folder: Path) -> str:
-    """Run an installer for *folder*; return what it said of what it did.
+def run(command: Sequence[str]) -> str:
+    """Run an installer; return what it reported. Raises RebuildError as `require_success` does."""
+    process = start(command)
+    require_success(process)
+    return process.stderr
 
-    A failure becomes one sentence with its last words.
+
+def require_success(process: subprocess.CompletedProcess[str]) -> None:
+    """Raise RebuildError unless an installer succeeded.
+
+    The error is one sentence with the last words of the installer; its ``code`` says why, and
+    its ``distribution`` for which one it failed.
     """
-    done = start(command, folder)
-    require_done(done, command)
-    return done.stderr
-
-
-def require_done(done: subprocess.CompletedProcess[str], command: list[str]) -> None:
-    """Raise RebuildError unless an installer succeeded, with the distribution it failed for."""
-    if done.returncode == 0:
+    if process.returncode == 0:
         return
     # As one line: long ones are broken, anywhere.
-    said = " ".join(_words(done.stderr or done.stdout))
-    tool = "pip-tools" if "piptools" in command else Path(command[0]).name
-    if _OFFLINE.search(said):
+    output = " ".join(_message_lines(process.stderr or process.stdout))
+    tool = "pip-tools" if "piptools" in process.args else Path(process.args[0]).name
+    if _OFFLINE.search(output):
         raise RebuildError(
-            f"{tool} could not reach the package index: is there a network? ({said[-300:]})",
+            f"{tool} could not reach the package index: is there a network? ({output[-300:]})",
             code="network",
         )
-    if _HASH.search(said):
+    if _HASH.search(output):
         raise RebuildError(
             f"{tool} got a file of another hash than the lock has: it was changed on its way or"
-            f" at its source; nothing was installed ({said[-300:]})",
+            f" at its source; nothing was installed ({output[-300:]})",
             code="hash-mismatch",
         )
-    for code, pattern in _TOLD:
-        found = pattern.search(said)
-        if found:
-            name, _, version = found[1].partition("==")
+    for code, pattern in _FAILURES:
+        match = pattern.search(output)
+        if match:
+            name, _, version = match[1].partition("==")
             name = canonicalize_name(name)
-            told = _SENTENCES[code].format(f"{name} {version}".strip())
+            sentence = _SENTENCES[code].format(f"{name} {version}".strip())
             # That it is not there needs no other words; why a build failed does.
-            words = "" if code == "distribution-gone" else f" ({said[-300:]})"
-            raise RebuildError(f"{tool}: {told}{words}", code=code, distribution=name)
-    raise RebuildError(f"{tool} failed: {said[-300:] or 'it said nothing'}")
+            words = "" if code == "distribution-gone" else f" ({output[-300:]})"
+            raise RebuildError(f"{tool}: {sentence}{words}", code=code, distribution=name)
+    raise RebuildError(f"{tool} failed: {output[-300:] or 'it gave no reason'}")
 
 
-def yanked(said: str) -> dict[str, str]:
+def read_yanked(output: str) -> dict[str, str]:
     """Return what was installed though its makers took it back: name to their reason."""
-    found = [*_YANKED.findall(" ".join(said.split())), *_YANKED_PIP.findall(said)]
-    return {canonicalize_name(name): why.strip() or "no reason" for name, _, why in found}
+    rows = [*_YANKED.findall(" ".join(output.split())), *_YANKED_PIP.findall(output)]
+    return {canonicalize_name(name): reason.strip() or "no reason" for name, _, reason in rows}
 
 
-def _words(said: str) -> Iterator[str]:
-    """Give the lines that say why it failed, without what they are adorned with."""
-    for line in said.splitlines():
+def _message_lines(output: str) -> Iterator[str]:
+    """Give the lines that say why an installer failed, without what they are adorned with."""
+    for line in output.splitlines():
         text = line.strip(" ×╰─▶│├")
         if text and not text.startswith(("Using Python", "Resolved ", "warning:")):
             yield text

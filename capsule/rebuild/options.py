@@ -10,11 +10,11 @@ from capsule.errors import InputError
 from capsule.rebuild.sources import Sources
 
 Scope = Literal["model", "all"]
-BackendName = Literal["uv", "pip-tools"]
+Backend = Literal["uv", "pip-tools"]
 Download = Literal["auto", "never"]
 Progress = Callable[[str], None]
 
-_CHOICES = {"scope": Scope, "backend": BackendName, "download": Download}
+_CHOICES = {"scope": Scope, "backend": Backend, "download": Download}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ReplayOptions:
 
     scope: Scope = "model"
     """``model``: what the model uses; ``all``: every distribution that was recorded."""
-    backend: BackendName = "uv"
+    backend: Backend = "uv"
     """The installer."""
     python: str | None = None
     """The interpreter to build on, in place of one that is looked for."""
@@ -33,8 +33,8 @@ class ReplayOptions:
     """Where distributions come from."""
     relax: bool = False
     """Move what can't be had, and no function uses, to the nearest version."""
-    locked: bool = True
-    """Obey the lock beside the model."""
+    obey_lock: bool = True
+    """Refuse what has another hash than the lock beside the model says."""
     timeout: float | None = None
     """Seconds after which an answer of the model is given up."""
 
@@ -42,8 +42,7 @@ class ReplayOptions:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in get_args(choices):
-                known = " or ".join(get_args(choices))
-                raise InputError(f"{name}={value!r}: choose {known}")
+                raise InputError(f"{name}={value!r}: choose {' or '.join(get_args(choices))}")
 
 
 def silent(message: str) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from capsule.errors import RebuildError
 from capsule.manifest import DistributionFacts, Manifest
-from capsule.verdict.reach import Reaches, required
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.options import Scope
+from capsule.verdict.reach import Reaches
+from capsule.verdict.requirements import required
 
 OURSELVES = "keras-capsule"
 # Needed by every Keras to read and write models, though not every one requires it.
@@ -23,68 +25,65 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Pins:
-    """Exact requirements, sorted; ``moved`` are those that come from elsewhere than at save.
-
-    ``hashes`` are the SHA-256 digests of a lock, by name: what has another one is refused.
-    ``relaxed`` gives the version at save of those that stand for another one, ``left_out``
-    names what nobody else can have: a project installed from its folder, to be edited.
-    """
+    """Exact requirements, sorted by their names."""
 
     requirements: tuple[str, ...]
+    """A line each, as a requirements file has it."""
     versions: dict[str, str]
+    """The version of each, by name, in the order of the requirements."""
     moved: tuple[str, ...] = ()
+    """Those that come from elsewhere than at save: from the index, under the same version."""
     hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The SHA-256 digests of a lock, by name: a file that has another one is refused."""
     relaxed: Mapping[str, str] = field(default_factory=dict)
+    """The version at save of each that stands here with another one, by name."""
     left_out: tuple[str, ...] = ()
+    """What nobody else can have: projects installed from their folders, to be edited."""
 
     def as_text(self) -> str:
         """Return the pins as a requirements file, with their hashes if a lock gave any."""
-        lines = []
-        for name, line in zip(self.versions, self.requirements):
-            lines.append(
-                " ".join([line, *(f"--hash=sha256:{h}" for h in self.hashes.get(name, ()))])
-            )
-        return as_text(lines)
+        return as_text(
+            " ".join([line, *(f"--hash=sha256:{digest}" for digest in self.hashes.get(name, ()))])
+            for name, line in zip(self.versions, self.requirements)
+        )
 
-    def with_hash(self, wanted: bool = True) -> Pins:
-        """Return the part of the pins that a lock gave a hash; not *wanted*: the other part."""
-        kept = [name for name in self.versions if bool(self.hashes.get(name)) == wanted]
+    def with_hash(self, present: bool = True) -> Pins:
+        """Return the part of the pins that a lock gave a hash; not *present*: the other part."""
+        lines = dict(zip(self.versions, self.requirements))
+        names = [name for name in self.versions if bool(self.hashes.get(name)) == present]
+        return replace(
+            self,
+            requirements=tuple(lines[name] for name in names),
+            versions={name: self.versions[name] for name in names},
+        )
+
+    def with_version(self, name: str, version: str) -> Pins:
+        """Return the pins with another version of one of them, which then is among ``relaxed``."""
         lines = dict(zip(self.versions, self.requirements))
         return replace(
             self,
-            requirements=tuple(lines[name] for name in kept),
-            versions={name: self.versions[name] for name in kept},
+            requirements=tuple({**lines, name: f"{name}=={version}"}.values()),
+            versions={**self.versions, name: version},
+            relaxed={**self.relaxed, name: self.relaxed.get(name, self.versions[name])},
         )
 
 
-def moved_to(pins: Pins, name: str, version: str) -> Pins:
-    """Return *pins* with another version of one distribution, which then is among ``relaxed``."""
-    places = list(pins.versions)
-    requirements = list(pins.requirements)
-    requirements[places.index(name)] = f"{name}=={version}"
-    return replace(
-        pins,
-        requirements=tuple(requirements),
-        versions={**pins.versions, name: version},
-        relaxed={**pins.relaxed, name: pins.relaxed.get(name, pins.versions[name])},
-    )
-
-
 def pins_of(
-    manifest: Manifest, scope: str = "model", *, elsewhere: bool = False, own_index: bool = False
+    manifest: Manifest, scope: Scope = "model", *, elsewhere: bool = False, own_index: bool = False
 ) -> Pins:
-    """Return the pins for *scope*: ``model`` (what the model reaches) or ``all``.
+    """Return exact pins of what a model needs.
 
-    *elsewhere* allows what was installed from an address to come from there again; else
-    the same version is taken from the index, and told in ``moved``. An editable install is
-    left out, since under its name an index may have somebody else's, unless *own_index*
-    says that it is the user's own; what the model reaches of it is in the sidecar.
-
-    The model's reach is Keras, its backend, what the functions reach, and what those
-    require. ``all`` leaves out capsule itself and what only it required.
+    Of scope ``model``: Keras, its backend, what the functions reach, and what those require; of
+    ``all``: everything but capsule itself and what only it required. *elsewhere* lets what was
+    installed from an address come from there again; else the same version is taken from the
+    index. An editable install is left out unless the index is the user's own (*own_index*):
+    another may have somebody else's project under its name, and what the model reaches of it
+    is in the sidecar. Raises RebuildError where the sidecar names no Keras.
     """
     if manifest.keras is None:
-        raise RebuildError("the sidecar does not say which Keras saved the model")
+        raise RebuildError(
+            "the sidecar does not say which Keras saved the model: save the model again"
+        )
     roots = [
         manifest.keras.distribution,
         manifest.keras.backend_distribution,
@@ -110,8 +109,8 @@ def pins_of(
 def _only_ours(manifest: Manifest) -> set[str]:
     """Return capsule and what is there for its sake alone."""
     ours = set(required(manifest, [OURSELVES]))
-    others = [d.name for d in manifest.distributions or () if d.name not in ours]
-    return ours - set(required(manifest, others)) | {OURSELVES}
+    rest = [d.name for d in manifest.distributions or () if d.name not in ours]
+    return ours - set(required(manifest, rest)) | {OURSELVES}
 
 
 def _is_local(direct_url: Any) -> bool:
@@ -146,16 +145,18 @@ def _requirement(distribution: DistributionFacts, elsewhere: bool) -> str:
 def _sha256(archive: Mapping[str, Any]) -> str | None:
     """Return the digest of an archive by either of PEP 610's keys, None if there is none."""
     hashes = archive.get("hashes")
-    found = hashes.get("sha256") if isinstance(hashes, dict) else None
-    if found is None and isinstance(archive.get("hash"), str):
+    digest = hashes.get("sha256") if isinstance(hashes, dict) else None
+    if digest is None and isinstance(archive.get("hash"), str):
         kind, _, value = archive["hash"].partition("=")
-        found = value if kind == "sha256" else None
-    return found if isinstance(found, str) and _DIGEST.fullmatch(found) else None
+        digest = value if kind == "sha256" else None
+    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 def _matching(pattern: re.Pattern[str], value: object, name: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value) or ".." in value:
-        raise RebuildError(f"the sidecar's direct_url of {name} is not one of a repository")
+        raise RebuildError(
+            f"the sidecar's direct_url of {name} is not one of a repository: save the model again"
+        )
     return value
 
 

@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from capsule.errors import RestoreFailedError, WorkerError
+from capsule.errors import RestoreFailedError
 from capsule.guest import wire
 from capsule.guest.shared import Shared
 from capsule.manifest import Manifest
-from capsule.rebuild.cache import cache_folder, discard
+from capsule.rebuild.cache_folder import cache_folder, discard
+from capsule.rebuild.errors import WorkerError
 
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv[1]); from capsule_guest.worker import main; main()"
@@ -85,11 +86,10 @@ def guest_folder() -> Path:
 
     sources = sorted(Path(guest.__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:20]
-    folder = cache_folder() / "guest" / digest
+    folder = cache_folder("guest") / digest
     package = folder / "capsule_guest"
     if _same_files(sources, package):
         return folder
-    folder.parent.mkdir(exist_ok=True, mode=0o700)
     discard(folder)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent))
     (temporary / package.name).mkdir()
@@ -125,24 +125,27 @@ class Worker:
         self._lock = threading.Lock()
         self._broken = False
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
-        self._process = subprocess.Popen(
-            [
-                str(interpreter),
-                "-I",
-                *(["-B"] if little_room(interpreter.parent) else []),
-                "-c",
-                _BOOTSTRAP,
-                str(guest_folder()),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={
-                **worker_environment(manifest, Path(self._home.name)),
-                "CAPSULE_HOST": str(os.getpid()),
-                **({"CAPSULE_SHARED": folder} if folder is not None else {}),
-            },
-        )
+        options = ["-I", *(["-B"] if little_room(interpreter.parent) else [])]
+        variables = worker_environment(manifest, Path(self._home.name))
+        variables["CAPSULE_HOST"] = str(os.getpid())
+        if folder is not None:
+            variables["CAPSULE_SHARED"] = folder
+        try:
+            self._process = subprocess.Popen(
+                [str(interpreter), *options, "-c", _BOOTSTRAP, str(guest_folder())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=variables,
+            )
+        except BaseException as error:
+            self._clean()
+            if isinstance(error, OSError):
+                raise WorkerError(
+                    f"{interpreter} can't be started ({error.strerror}): delete its environment,"
+                    " and replay builds it anew"
+                ) from None
+            raise
         # Pipes were asked for, so they are there: typing alone doesn't know.
         self._requests: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         self._answers: IO[bytes] = self._process.stdout  # type: ignore[assignment]
@@ -155,7 +158,7 @@ class Worker:
             self._words.append(line.decode("utf-8", "replace").rstrip())
 
     def ask(self, header: Mapping[str, Any], arrays: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
-        """Send one request and return the answer's header and arrays.
+        """Send one request, whose ``do`` says what to do; return the answer's header and arrays.
 
         Raises WorkerError if the worker died, RestoreFailedError or WorkerError with the
         model's own message if it raised.
@@ -183,10 +186,10 @@ class Worker:
         error = answer.get("error") if isinstance(answer, dict) else None
         if error is not None:
             first = (str(error.get("message")).strip().splitlines() or [""])[0]
-            told = f"{error.get('type')}: {first[:500]}"
+            cause = f"{error.get('type')}: {first[:500]}"
             if header.get("do") == "load":
-                raise RestoreFailedError(f"the model could not be loaded there: {told}")
-            raise WorkerError(f"the model raised: {told}")
+                raise RestoreFailedError(f"the model could not be loaded there: {cause}")
+            raise WorkerError(f"the model raised: {cause}")
         return answer, outputs
 
     def _send(self, header: Mapping[str, Any], arrays: Sequence[Any]) -> None:
@@ -240,6 +243,9 @@ class Worker:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+        self._clean()
+
+    def _clean(self) -> None:
         self._home.cleanup()
         if self._shared is not None:
             shutil.rmtree(self._shared.folder, ignore_errors=True)

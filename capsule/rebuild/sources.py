@@ -1,11 +1,12 @@
 """Where distributions come from: an index, folders of wheels, nowhere else if there is no network.
 
-What an address holds of a secret reaches the installer and nothing that is kept.
+What an address holds of a secret reaches the installer, and nothing that is stored.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -17,13 +18,17 @@ from capsule.errors import InputError
 class Sources:
     """Index and folders to take distributions from; empty: as the installer is set up.
 
-    ``offline`` looks at *find_links* alone and never at a network.
+    Raises InputError for a constraints file that does not exist, and for an address that an
+    installer would take for an option.
     """
 
     index_url: str | None = None
     find_links: tuple[str, ...] = ()
+    """Folders and pages of wheels."""
     constraint: Path | None = None
+    """A constraints file."""
     offline: bool = False
+    """Look at *find_links* alone and never at a network."""
 
     def __post_init__(self) -> None:
         if self.constraint is not None and not self.constraint.is_file():
@@ -31,22 +36,31 @@ class Sources:
         for place in (self.index_url, *self.find_links):
             if place is not None and (place.startswith("-") or any(c.isspace() for c in place)):
                 raise InputError(f"{place!r} is no address")
+        # Installers start in a folder of their own.
+        places = (os.path.abspath(p) if os.path.isdir(p) else p for p in self.find_links)
+        object.__setattr__(self, "find_links", tuple(places))
 
-    def options(self) -> list[str]:
-        """Return the options that pip and uv both take for it."""
-        found = []
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named an index or wheels: what lies there is what the user means."""
+        return bool(self.index_url or self.find_links)
+
+    def arguments(self) -> list[str]:
+        """Return the command-line arguments for it that pip and uv both take."""
+        arguments = []
         if self.offline:
-            found.append("--no-index")
+            arguments.append("--no-index")
         elif self.index_url is not None:
-            found += ["--index-url", self.index_url]
+            arguments += ["--index-url", self.index_url]
         for place in self.find_links:
-            found += ["--find-links", place]
+            arguments += ["--find-links", place]
         if self.constraint is not None:
-            found += ["--constraint", str(self.constraint.resolve())]
-        return found
+            arguments += ["--constraint", str(self.constraint.resolve())]
+        return arguments
 
-    def told(self) -> dict[str, object]:
-        """Return what of it decides what is installed, without user names and passwords."""
+    @property
+    def identity(self) -> dict[str, object]:
+        """What of it decides what is installed, as JSON, without user names and passwords."""
         constraint = None
         if self.constraint is not None:
             constraint = hashlib.sha256(self.constraint.read_bytes()).hexdigest()

@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.errors import CapsuleError
     from capsule.inspection import Inspection
     from capsule.manifest import ArtifactFacts
-    from capsule.rebuild.cache import Built
-    from capsule.rebuild.replaying import Replayed
+    from capsule.rebuild.cached_environment import CachedEnvironment
+    from capsule.report.text import Replay
     from capsule.verdict import Finding, Verdict
 
 VERSION = "1.0"
@@ -75,22 +75,22 @@ def environment_json(environment: Environment) -> dict[str, Any]:
 
 
 def replay_result(
-    path: str, replayed: Replayed | None, probe: dict[str, Any] | None, error: CapsuleError | None
+    path: str, replay: Replay | None, probe: dict[str, Any] | None, error: CapsuleError | None
 ) -> dict[str, Any]:
-    """Return the result of ``replay``; *replayed* is None where nothing was built."""
-    if replayed is None:
+    """Return the result of ``replay``; *replay* is None where nothing was resolved."""
+    if replay is None:
         return result(
             path, error=error, environment=None, probe=None, functions=[], needs_building=[]
         )
     keys = ("agrees", "exactly", "max_abs", "max_rel", "rtol", "atol", "reason")
     return result(
         path,
-        facts=replayed.artifact,
-        findings=replayed.findings,
+        facts=replay.resolution.description.artifact,
+        findings=replay.resolution.findings,
         error=error,
         environment=None
-        if replayed.built is None
-        else built_json(replayed.built, replayed.seconds),
+        if replay.environment is None
+        else cached_environment_json(replay.environment, replay.seconds),
         probe=None if probe is None else {key: probe[key] for key in keys},
         functions=[
             {
@@ -101,28 +101,29 @@ def replay_result(
                 "source": function.source,
                 "reaches": list(function.reaches),
             }
-            for function in replayed.consent.functions
+            for function in replay.resolution.plan.consent.functions
         ],
-        needs_building=list(replayed.needs_building),
+        needs_building=list(replay.needs_building),
     )
 
 
-def built_json(built: Built, seconds: float) -> dict[str, Any]:
-    """Return an environment that was rebuilt as a result bears it."""
+def cached_environment_json(environment: CachedEnvironment, seconds: float) -> dict[str, Any]:
+    """Return an environment that was rebuilt, in so many seconds, as a result bears it."""
+    pins, installation = environment.pins, environment.installation
     return {
-        "path": str(built.folder),
-        "python": built.python,
-        "backend": built.backend,
-        "cached": built.cached,
+        "path": str(environment.folder),
+        "python": environment.recipe.python.version,
+        "backend": environment.recipe.installer.name,
+        "cached": environment.cached,
         "seconds": round(seconds, 3),
         "relaxed": {
-            name: {"expected": before, "found": built.pins.versions[name]}
-            for name, before in built.pins.relaxed.items()
+            name: {"expected": before, "found": pins.versions[name]}
+            for name, before in pins.relaxed.items()
         },
-        "yanked": dict(built.installed.yanked),
-        "from_source": list(built.installed.from_source),
-        "from_index": list(built.pins.moved),
-        "left_out": list(built.pins.left_out),
+        "yanked": dict(installation.yanked),
+        "from_source": list(installation.from_source),
+        "from_index": list(pins.moved),
+        "left_out": list(pins.left_out),
     }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capsule.rebuild.cache_listing import Kept
+    from capsule.rebuild.cache_listing import CacheEntry
 
 
-def environment_lines(environments: Sequence[Kept]) -> Iterator[str]:
+def environment_lines(environments: Sequence[CacheEntry]) -> Iterator[str]:
     """Give a line for each environment, and one for all of them."""
     if not environments:
         yield "no environments: capsule replay builds them"
@@ -21,7 +21,7 @@ def environment_lines(environments: Sequence[Kept]) -> Iterator[str]:
     yield f"{len(environments)} in all, {size_text(sum(e.size for e in environments))}"
 
 
-def environment_detail(environment: Kept) -> Iterator[str]:
+def environment_detail(environment: CacheEntry) -> Iterator[str]:
     """Give all that is known of an environment."""
     yield f"{environment.key}   {environment.folder}"
     yield f"  python        {environment.python}, installed by {environment.backend}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from capsule.consent.consent import ConsentError
@@ -12,7 +13,8 @@ from capsule.errors import escaped
 if TYPE_CHECKING:  # only what a command uses is imported when it runs
     from capsule.capture.writing import Saved
     from capsule.manifest import Manifest
-    from capsule.rebuild.replaying import Replayed
+    from capsule.rebuild.cached_environment import CachedEnvironment
+    from capsule.rebuild.resolve import Resolution
     from capsule.verdict import Finding, Verdict
     from capsule.verdict.finding import Question
 
@@ -21,6 +23,19 @@ _LABELS: dict[Question, str] = {
     "capsule": "capsule.load",
     "same": "same outputs",
 }
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What rebuilding the environment of a model came to."""
+
+    resolution: Resolution
+    environment: CachedEnvironment | None
+    """The environment; None where it was not built for want of consent."""
+    needs_building: tuple[str, ...]
+    """Distributions without wheels, which consent would allow to be built."""
+    seconds: float
+    """What resolving and building took."""
 
 
 def saved_with(manifest: Manifest) -> str:
@@ -177,60 +192,61 @@ def saved_line(saved: Saved) -> str:
     return f"{saved.artifact}   captured: {saved_with(manifest)}; {count}, {probe}"
 
 
-def consent_lines(replayed: Replayed) -> Iterator[str]:
+def consent_lines(replay: Replay) -> Iterator[str]:
     """Give what loading would run: functions, what they reach, and what needs building."""
-    consent = replayed.consent
+    consent = replay.resolution.plan.consent
     yield "  loading it would run:" if consent.functions else "  it carries no function"
     yield from (f"  {line}" for line in consent.listing())
     if consent.foreign:
         yield f"  and classes that are not Keras' own: {', '.join(consent.foreign)}"
-    if replayed.needs_building:
-        names = ", ".join(replayed.needs_building)
+    if replay.needs_building:
+        names = ", ".join(replay.needs_building)
         yield f"  building from source would run code of: {names} (no wheel here)"
 
 
-def refusal(replayed: Replayed) -> ConsentError:
+def refusal(replay: Replay) -> ConsentError:
     """Return the one sentence for want of consent."""
-    state = "is ready" if replayed.built is not None else "was not built"
+    state = "is ready" if replay.environment is not None else "was not built"
     return ConsentError(
-        f"the environment of {replayed.path} {state}; nothing of the model was run:"
+        f"the environment of {replay.resolution.path} {state}; nothing of the model was run:"
         " allow it with --unsafe, or --trust each digest",
-        replayed.consent,
+        replay.resolution.plan.consent,
     )
 
 
-def replay_lines(replayed: Replayed) -> Iterator[str]:
+def replay_lines(replay: Replay) -> Iterator[str]:
     """Give what was rebuilt."""
-    built = replayed.built
-    name = replayed.path.name
-    if built is None:
+    environment, manifest = replay.environment, replay.resolution.manifest
+    if environment is None:
         return
-    how = "from the cache" if built.cached else f"built in {replayed.seconds:.1f} s"
-    yield f"{name}   {_origin(replayed.manifest)}"
-    if replayed.manifest.origin == "inferred":
-        yield from assumption_lines(replayed.manifest)
+    how = "from the cache" if environment.cached else f"built in {replay.seconds:.1f} s"
+    yield f"{replay.resolution.path.name}   {_origin(manifest)}"
+    if manifest.origin == "inferred":
+        yield from assumption_lines(manifest)
+    python, pins = environment.recipe.python, environment.pins
     yield (
-        f"  environment    Python {built.python}, {len(built.pins.requirements)} distributions"
-        f" by {built.backend}, {how}"
+        f"  environment    Python {python.version}, {len(pins.requirements)} distributions"
+        f" by {environment.recipe.installer.name}, {how}"
     )
-    if not replayed.python.exact and replayed.manifest.origin != "inferred":
-        wanted = replayed.manifest.python
-        same = replayed.python.version.startswith(f"{wanted.minor}.")
+    if not python.exact and manifest.origin != "inferred":
+        wanted = manifest.python
+        same = python.version.startswith(f"{wanted.minor}.")
         why = "same bytecode, another patch" if same else "its functions are restored from source"
-        yield f"  python         {replayed.python.version} in place of {wanted.version}: {why}"
-    if built.pins.left_out:
-        named = ", ".join(built.pins.left_out)
-        yield f"  left out       {named} (an editable install: what the model uses is captured)"
-    for name, before in built.pins.relaxed.items():
-        near = built.pins.versions[name]
+        yield f"  python         {python.version} in place of {wanted.version}: {why}"
+    if pins.left_out:
+        names = ", ".join(pins.left_out)
+        yield f"  left out       {names} (an editable install: what the model uses is captured)"
+    for name, before in pins.relaxed.items():
+        near = pins.versions[name]
         yield f"  moved          {name} {before} → {near}: can't be had, and no function uses it"
-    for name, reason in built.installed.yanked.items():
-        yield f"  yanked         {name} {built.pins.versions[name]}, by its makers: {reason}"
-    if built.installed.from_source:
-        yield f"  from source    {', '.join(built.installed.from_source)} (no wheel here)"
-    if built.pins.moved:
-        moved = ", ".join(built.pins.moved)
-        yield f"  from the index {moved} (at save: from a folder or an address)"
+    for name, reason in environment.installation.yanked.items():
+        yield f"  yanked         {name} {pins.versions[name]}, by its makers: {reason}"
+    if environment.installation.from_source:
+        names = ", ".join(environment.installation.from_source)
+        yield f"  from source    {names} (no wheel here)"
+    if pins.moved:
+        names = ", ".join(pins.moved)
+        yield f"  from the index {names} (at save: from a folder or an address)"
 
 
 def probe_line(comparison: dict[str, object] | None, skipped: str | None) -> str:

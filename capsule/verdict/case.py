@@ -15,7 +15,8 @@ from capsule.keras_compat.facts import keras_generation
 from capsule.keras_compat.untranslatable import Untranslatable
 from capsule.manifest import EmbeddedFunction, Manifest, Node
 from capsule.verdict.finding import Finding, Reach
-from capsule.verdict.reach import Reaches, layer_of, required, short
+from capsule.verdict.reach import Reaches, layer_of, short
+from capsule.verdict.requirements import required
 
 
 @dataclass(frozen=True)

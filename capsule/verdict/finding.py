@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Question = Literal["keras", "capsule", "same"]
@@ -52,7 +53,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Code:
-    """A kind of finding: registered once, and what its page, SARIF and schema are made from."""
+    """A kind of finding: registered once, and what its page, SARIF and schema are made from.
+
+    Where a kind comes with several severities, questions or messages, each is a `Code` of the
+    same name: the usual one, and its variants.
+    """
 
     name: str
     title: str
@@ -64,9 +69,15 @@ class Code:
     cure: str = ""
     """What to do, in the same form; ``MODEL`` stands for the file as it was named."""
     explanation: str = ""
-    """What it means, and why it happens."""
+    """What it means, and why it happens, with code in backticks."""
     example: str = ""
-    """Code or a command that leads to it."""
+    """Code, a command or JSON that leads to it."""
+    sample: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What fills the message and the cure where the code's page shows them."""
+    case: str = ""
+    """When this severity and this message apply, where the code has variants: a clause."""
+    variants: tuple[Code, ...] = ()
+    """The other cases of the code; the registry sets them."""
 
     def __call__(
         self,
@@ -89,6 +100,27 @@ class Code:
             reach,
             self.cure.format(**names) or None,
             self.decides,
+        )
+
+    def variant(
+        self,
+        case: str,
+        *,
+        severity: Severity | None = None,
+        decides: tuple[Question, ...] | None = None,
+        message: str | None = None,
+        cure: str | None = None,
+        sample: Mapping[str, str] | None = None,
+    ) -> Code:
+        """Return the code for another *case*; what is not passed stays as it is."""
+        return replace(
+            self,
+            case=case,
+            severity=self.severity if severity is None else severity,
+            decides=self.decides if decides is None else decides,
+            message=self.message if message is None else message,
+            cure=self.cure if cure is None else cure,
+            sample=self.sample if sample is None else sample,
         )
 
     def with_severity(self, severity: Severity) -> Code:

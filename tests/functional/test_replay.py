@@ -20,8 +20,8 @@ import pytest
 
 import capsule
 from capsule.consent.consent import ConsentError
-from capsule.errors import WorkerError
 from capsule.rebuild import RemoteModel
+from capsule.rebuild.errors import WorkerError
 from capsule.verdict.judge import VerdictError
 from tests.conftest import Installed
 

@@ -37,9 +37,12 @@ TOLD = {
     ),
     "missing name": (
         "one(L.Lambda(lambda x: x if x is not None else nowhere(x)))",
-        "uses nowhere, which nobody defined at save",
+        "uses nowhere, which was not defined when the model was saved",
     ),
-    "by name": ("one(L.Lambda(named))", "is stored by its name 'named' alone"),
+    "by name": (
+        "one(L.Lambda(named))",
+        "is named, and the file stores only its name, not its code",
+    ),
     "opaque": (
         "one(L.Lambda(lambda x: x * STATE))",
         "ResourceVariable that the sidecar can't hold (its state is not in the function)",
@@ -147,7 +150,7 @@ print(json.dumps([float(abs(y - kept["y"]).max()), float(abs(z - kept["z"]).max(
     (tmp_path / "served" / "more").write_text("")
     changed = keras.capsule("verify", "served", cwd=tmp_path)
     assert changed.returncode == 1
-    assert "is not the file that its sidecar describes" in changed.stdout
+    assert "has changed since its sidecar was written" in changed.stdout
 
 
 @pytest.mark.parametrize("what", ["link", "empty"])
@@ -162,4 +165,4 @@ def test_a_folder_that_is_no_savedmodel_is_told_in_a_sentence(
     done = keras3.capsule("verify", str(folder))
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert ("is a link" if what == "link" else "no SavedModel") in done.stderr
+    assert ("is a link" if what == "link" else "not a SavedModel") in done.stderr

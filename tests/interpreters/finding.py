@@ -8,7 +8,7 @@ import pytest
 
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.pythons import find_python, installed_pythons
+from capsule.rebuild.python_discovery import find_python, installed_pythons
 
 
 def interpreter(minor: str) -> Path:

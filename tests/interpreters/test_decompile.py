@@ -12,8 +12,8 @@ import pytest
 
 from capsule.bytecode import Code, decompile_code
 from capsule.bytecode.code import decode_code
+from capsule.bytecode.detect_python import detect_python_versions
 from capsule.bytecode.equivalence import Unknown, difference, instruction_difference
-from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import read_code
 from tests.interpreters.finding import interpreter
 from tests.interpreters.samples import SOURCES

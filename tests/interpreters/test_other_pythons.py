@@ -22,7 +22,7 @@ from capsule.environment import live_environment
 from capsule.environment.interpreters import of_interpreter
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.pythons import find_python
+from capsule.rebuild.python_discovery import find_python
 from capsule.rebuild.session import guest_folder
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -150,7 +150,7 @@ def test_the_collector_tells_version_and_magic(python: Path) -> None:
 
 
 def test_a_python_2_is_told_as_such() -> None:
-    from capsule.rebuild.pythons import installed_pythons
+    from capsule.rebuild.python_discovery import installed_pythons
 
     old = [path for version, path in installed_pythons() if (version or "").startswith("2.7")]
     if not old:

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from capsule.errors import CapsuleError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.pythons import find_python
+from capsule.rebuild.python_discovery import find_python
 
 FOLDER = Path(__file__).parent.parent.parent / ".environments" / "kerases"
 _WEEK = 7 * 24 * 3600  # seconds for which an environment of the newest Keras is the newest

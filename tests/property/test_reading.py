@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from capsule.artifact import identify
 from capsule.bytecode import adapt
+from capsule.bytecode.detect_python import detect_python_versions
 from capsule.bytecode.equivalence import difference
-from capsule.bytecode.python_versions import detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError, read_code
 from capsule.errors import ArtifactError
 from capsule.inspection.functions import read_here

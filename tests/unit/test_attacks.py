@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from capsule.artifact import open_artifact
 from capsule.consent.plan import make_plan
 from capsule.description.describe import describe
-from capsule.errors import CapsuleError, RebuildError
+from capsule.errors import CapsuleError
 from capsule.inspection import inspect
 from capsule.keras_compat.releases import release_of
 from capsule.keras_compat.translation import Untranslatable, mended, translated
-from capsule.rebuild.backends import Uv
-from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import Uv
+from capsule.rebuild.python_discovery import Interpreter
 from capsule.rebuild.sources import Sources
 from capsule.verdict import verify
 from tests.bare import architecture, archive, keras_2_lambda, model_of
@@ -40,11 +42,14 @@ def test_what_stands_behind_a_version_never_reaches_an_installer(version: str) -
     assert release_of(version) is None
 
 
-def test_only_names_and_versions_are_resolved(tmp_path: Path) -> None:
-    python = FoundPython(Path("python"), "3.11.7", True)
+def test_only_names_and_versions_are_resolved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where it would write them
+    python = Interpreter(Path("python"), "3.11.7", True)
     for line in ("six @ file:///somewhere", "six\n-e ."):
         with pytest.raises((RebuildError, ValueError)):
-            Uv(Sources()).resolve([line], python, tmp_path, build=False)
+            Uv(Sources()).resolve([line], python, build=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uv
 
 from capsule.consent.consent import Trust
 from capsule.description.custom import CustomObjects
 from capsule.description.definitions import read_definitions
 from capsule.description.describe import describe
-from capsule.errors import InputError, RebuildError
+from capsule.errors import InputError
 from capsule.inspection import Inspection, inspect
 from capsule.inspection.model import PythonRange
 from capsule.keras_compat.releases import release_of
 from capsule.manifest import PythonFacts
+from capsule.rebuild.errors import RebuildError
 from capsule.rebuild.options import ReplayOptions
-from capsule.rebuild.pythons import FoundPython
-from capsule.rebuild.resolve import Resolution, choose_python, resolve
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.release_environment import choose_python
+from capsule.rebuild.resolve import Resolution, resolve
 from capsule.rebuild.sources import Sources
 from tests.bare import architecture, archive, keras_2_lambda, keras_3_lambda, model_of
 from tests.unit.test_builds import offline
@@ -77,6 +80,21 @@ def test_its_keras_and_what_that_requires_are_pinned_as_of_its_day(
     assert ready.python.version == HERE.version
     assert ready.manifest.python.version == HERE.version
     assert ("python", HERE.version) in [(k.subject, k.value) for k in ready.manifest.evidence]
+
+
+def test_the_index_is_asked_for_what_it_had_some_weeks_after_its_release(
+    tmp_path: Path, wheels: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, wrapper = tmp_path / "commands", tmp_path / "uv-and-log"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {uv.find_uv_bin()} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(uv, "find_uv_bin", lambda: str(wrapper))
+    resolution(lambda_model(tmp_path), wheels)
+    release = release_of(KERAS)
+    assert release is not None
+    (command,) = [line for line in log.read_text().splitlines() if "pip compile" in line]
+    assert f"--exclude-newer {release.date}" in command
+    assert "--no-index" in command
 
 
 def test_what_was_resolved_is_kept_for_those_who_ask_for_the_same(
@@ -170,9 +188,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     """Give a function that says which Pythons are on this machine, and which can be had."""
 
     def only(*minors: str, downloads: tuple[str, ...] = ()) -> None:
-        def find(wanted: PythonFacts, named: Any = None, *, download: str) -> FoundPython:
+        def find(wanted: PythonFacts, named: Any = None, *, download: str) -> Interpreter:
             if wanted.minor in (minors if download == "never" else (*minors, *downloads)):
-                return FoundPython(Path(named or "python"), f"{wanted.minor}.1", False)
+                return Interpreter(Path(named or "python"), f"{wanted.minor}.1", False)
             raise RebuildError("not here", code="python-missing")
 
         monkeypatch.setattr(sys.modules[choose_python.__module__], "find_python", find)

@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import RebuildError
-from capsule.rebuild.backends import Installed, Uv, backend_named
-from capsule.rebuild.cache import READY, Built, build, environment_key
+from capsule.rebuild.cache import build_exact
+from capsule.rebuild.cache_folder import READY
+from capsule.rebuild.cached_environment import CachedEnvironment
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import Installation, PipTools, Uv
+from capsule.rebuild.options import Progress, silent
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.pythons import FoundPython
-from capsule.rebuild.relaxing import build_near, relaxed_pins, unmovable
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.recipe import Recipe
+from capsule.rebuild.relaxing import build_near, recall_relaxed, unmovable
 from capsule.rebuild.sources import Sources
 from tests.making import manifest_with
 from tests.unit.test_rebuild import HERE, distribution
@@ -44,9 +48,8 @@ def offline(wheels: Path) -> Sources:
     return Sources(find_links=(str(wheels),), offline=True)
 
 
-def built(wheels: Path, *lines: str, told: Callable[[str], None] = lambda message: None) -> Built:
-    backend = backend_named("uv", offline(wheels))
-    return build(HERE, pins(*lines), backend, allow_build=False, progress=told)
+def built(wheels: Path, *lines: str, progress: Progress = silent) -> CachedEnvironment:
+    return build_exact(Recipe(HERE, pins(*lines), Uv(offline(wheels))), progress)
 
 
 def test_an_environment_is_built_once_and_found_again(wheels: Path) -> None:
@@ -93,7 +96,7 @@ def test_what_is_not_as_it_was_built_is_built_anew(
     folder = built(wheels, "alpha==1.1").folder
     change(next(folder.glob("lib/python*/site-packages")))
     messages: list[str] = []
-    assert not built(wheels, "alpha==1.1", told=messages.append).cached
+    assert not built(wheels, "alpha==1.1", progress=messages.append).cached
     assert any("was changed" in message for message in messages) == (change is not unmark)
 
 
@@ -113,20 +116,15 @@ def test_a_build_that_fails_leaves_nothing_and_is_one_sentence(wheels: Path, cac
 
 def test_an_installer_that_installs_something_else_is_not_believed(wheels: Path) -> None:
     class Careless(Uv):
-        def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
+        def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installation:
             return super().install(folder, other, lock, build=build)
 
     other = pins("alpha==1.0")
+    recipe = Recipe(HERE, pins("alpha==1.1", "beta==3.0"), Careless(offline(wheels)))
     with pytest.raises(
         RebuildError, match=r"something else: alpha 1\.0, not 1\.1; beta is missing"
     ):
-        build(
-            HERE,
-            pins("alpha==1.1", "beta==3.0"),
-            Careless(offline(wheels)),
-            allow_build=False,
-            progress=lambda message: None,
-        )
+        build_exact(recipe, silent)
 
 
 INSIDE, ELSEWHERE = "cache/environments/x/lib", "/usr/bin/uv"
@@ -155,24 +153,18 @@ def test_an_error_of_the_system_says_what_happened_and_blames_the_disk_if_it_was
         error.filename = str(tmp_path / INSIDE)
 
     class Failing(Uv):
-        def create(self, folder: Path, python: FoundPython) -> None:
+        def create(self, folder: Path, python: Interpreter) -> None:
             raise error
 
     with pytest.raises(RebuildError) as caught:
-        build(HERE, pins("alpha==1.0"), Failing(), allow_build=False, progress=lambda m: None)
+        build_exact(Recipe(HERE, pins("alpha==1.0"), Failing()), silent)
     assert caught.value.code == code
     assert words in caught.value.message
     assert ("CAPSULE_CACHE" in caught.value.message) == (code == "cache")
 
 
-PYTHON = FoundPython(Path("/usr/bin/python3.11"), "3.11.7", True)
-KEYED: dict[str, Any] = {
-    "python": PYTHON,
-    "pins": pins("alpha==1.0"),
-    "backend": "uv",
-    "build": False,
-    "sources": Sources(),
-}
+PYTHON = Interpreter(Path("/usr/bin/python3.11"), "3.11.7", True)
+KEYED = Recipe(PYTHON, pins("alpha==1.0"), Uv())
 
 
 @pytest.mark.parametrize(
@@ -181,18 +173,17 @@ KEYED: dict[str, Any] = {
         {"python": replace(PYTHON, version="3.11.8")},
         {"python": replace(PYTHON, path=Path("/opt/python3.11"))},
         {"pins": pins("alpha==1.1")},
-        {"pins": replace(KEYED["pins"], hashes={"alpha": ("a" * 64,)})},
-        {"backend": "pip-tools"},
-        {"build": True},  # consent: what was built from source is not for whoever gave none
-        {"sources": Sources(index_url="https://example.org/simple")},
-        {"sources": Sources(find_links=("/wheels",))},
-        {"sources": Sources(find_links=("/wheels",), offline=True)},
+        {"pins": replace(KEYED.pins, hashes={"alpha": ("a" * 64,)})},
+        {"installer": PipTools()},
+        {"allow_build": True},  # consent: what was built from source is not for whoever gave none
+        {"installer": Uv(Sources(index_url="https://example.org/simple"))},
+        {"installer": Uv(Sources(find_links=("/wheels",)))},
+        {"installer": Uv(Sources(find_links=("/wheels",), offline=True))},
     ],
     ids=lambda other: next(iter(other)),
 )
 def test_whatever_decides_what_is_installed_is_in_the_key(other: dict[str, Any]) -> None:
-    keys = {environment_key(**KEYED), environment_key(**{**KEYED, **other})}
-    assert len(keys) == 2
+    assert replace(KEYED, **other).key != KEYED.key
 
 
 @pytest.mark.parametrize(
@@ -208,14 +199,14 @@ def test_whatever_decides_what_is_installed_is_in_the_key(other: dict[str, Any])
 def test_an_index_of_the_users_settings_is_in_the_key(
     cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, decides: bool
 ) -> None:
-    before = environment_key(**KEYED)
+    before = KEYED.key
     monkeypatch.setenv(name, "https://example.org")
-    assert (environment_key(**KEYED) != before) == decides
+    assert (KEYED.key != before) == decides
 
 
 def test_passwords_are_not_in_the_key() -> None:
     keys = {
-        environment_key(**{**KEYED, "sources": Sources(index_url=f"https://{who}example.org")})
+        replace(KEYED, installer=Uv(Sources(index_url=f"https://{who}example.org"))).key
         for who in ("", "me:secret@", "you:other@")
     }
     assert len(keys) == 1
@@ -226,23 +217,15 @@ def near(
     *lines: str,
     relax: bool = False,
     needed_by: tuple[Any, ...] = (),
-    told: Callable[[str], None] = lambda message: None,
+    progress: Progress = silent,
     **more: Any,
-) -> Built:
+) -> CachedEnvironment:
     """Build the environment of a model that reaches numpy, and for the rest has *lines*."""
     sources = offline(wheels) if isinstance(wheels, Path) else wheels
     wanted = replace(pins(*lines), **more)
     installed = [distribution(name, version=version) for name, version in wanted.versions.items()]
     manifest = manifest_with(distributions=[*installed, *needed_by])
-    return build_near(
-        manifest,
-        HERE,
-        wanted,
-        backend_named("uv", sources),
-        relax=relax,
-        allow_build=False,
-        progress=told,
-    )
+    return build_near(manifest, Recipe(HERE, wanted, Uv(sources)), relax=relax, progress=progress)
 
 
 @pytest.mark.parametrize(
@@ -268,15 +251,14 @@ def test_what_can_not_be_had_is_told_with_what_would_do(
 
 def test_what_nothing_reaches_moves_when_allowed_and_is_remembered(wheels: Path) -> None:
     messages: list[str] = []
-    first = near(wheels, "alpha==1.3", "beta==3.0", relax=True, told=messages.append)
+    first = near(wheels, "alpha==1.3", "beta==3.0", relax=True, progress=messages.append)
     assert first.pins.versions == {"alpha": "1.4", "beta": "3.0"}
     assert first.pins.relaxed == {"alpha": "1.3"}
     assert "alpha 1.3 can't be had: taking 1.4" in messages
     again = near(wheels, "alpha==1.3", "beta==3.0", relax=True)
     assert (again.cached, again.pins) == (True, first.pins)
-    backend = backend_named("uv", offline(wheels))
-    kept = relaxed_pins(HERE, pins("alpha==1.3", "beta==3.0"), backend, build=False)
-    assert kept == first.pins
+    recipe = Recipe(HERE, pins("alpha==1.3", "beta==3.0"), Uv(offline(wheels)))
+    assert recall_relaxed(recipe).pins == first.pins
     with pytest.raises(RebuildError, match="--relax"):  # whoever did not allow it gets none of it
         near(wheels, "alpha==1.3", "beta==3.0")
 
@@ -320,7 +302,7 @@ def test_a_yanked_release_is_taken_as_it_was_saved_and_told(wheels: Path, tmp_pa
     address = index(tmp_path / "simple", *files, yanked={"alpha-1.1-py3-none-any.whl": "Broken"})
     messages: list[str] = []
     for _ in range(2):
-        taken = near(Sources(index_url=address), "alpha==1.1", told=messages.append)
-        assert taken.installed.yanked == {"alpha": "Broken"}
+        taken = near(Sources(index_url=address), "alpha==1.1", progress=messages.append)
+        assert taken.installation.yanked == {"alpha": "Broken"}
     (message,) = [message for message in messages if "yanked" in message]
     assert message.endswith("(Broken); it was taken, and the nearest that was not is 1.0")

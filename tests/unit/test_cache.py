@@ -10,23 +10,16 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import RebuildError
-from capsule.rebuild.backends import Installed
-from capsule.rebuild.cache import (
-    LOCK,
-    READY,
-    Built,
-    build,
-    cache_folder,
-    differences,
-    discard,
-    is_ready,
-    state_of,
-)
+from capsule.rebuild.cache import REQUIREMENTS, build_exact, differences, is_ready, state_of
+from capsule.rebuild.cache_folder import READY, cache_folder, discard
+from capsule.rebuild.cached_environment import CachedEnvironment
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import Installation
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.recipe import Recipe
 from capsule.rebuild.sources import Sources
-from tests.unit.test_cache_key import INDEX, PINS, PYTHON, key, no_index, pins
+from tests.unit.test_cache_key import INDEX, PINS, PYTHON, no_index, pins
 
 __all__ = ["no_index"]  # a fixture that every test here uses
 
@@ -41,11 +34,11 @@ class Folders:
         self.versions: dict[str, str] | None = None
         self.error: BaseException | None = None
 
-    def create(self, folder: Path, python: FoundPython) -> None:
+    def create(self, folder: Path, python: Interpreter) -> None:
         site_of(folder).mkdir(parents=True)
 
-    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installed:
-        assert lock == folder / LOCK
+    def install(self, folder: Path, pins: Pins, lock: Path, *, build: bool) -> Installation:
+        assert lock == folder / REQUIREMENTS
         self.builds.append(build)
         if self.error is not None:
             raise self.error
@@ -55,9 +48,9 @@ class Folders:
             (info / "RECORD").write_text(f"{name}.py,,\n")
             (site_of(folder) / f"{name}.py").write_text("X = 1\n")
         (site_of(folder) / "start.pth").write_text("six\n")
-        return Installed(("six",), {"numpy": "it was broken"})
+        return Installation(("six",), {"numpy": "it was broken"})
 
-    def unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
+    def list_unbuilt(self, folder: Path, pins: Pins) -> tuple[str, ...]:
         return ()
 
 
@@ -75,12 +68,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def built(
     installer: Folders | None = None,
     progress: Any = print,
-    python: FoundPython = PYTHON,
+    python: Interpreter = PYTHON,
     pins: Pins = PINS,
     allow_build: bool = False,
-) -> Built:
-    installer = installer or Folders()
-    return build(python, pins, installer, allow_build=allow_build, progress=progress)
+) -> CachedEnvironment:
+    return build_exact(Recipe(python, pins, installer or Folders(), allow_build), progress)
 
 
 def test_what_was_built_once_is_used_again_with_all_that_was_said_of_it(cache: Path) -> None:
@@ -89,9 +81,13 @@ def test_what_was_built_once_is_used_again_with_all_that_was_said_of_it(cache: P
     first = built(installer, messages.append)
     second = built(installer, messages.append)
     assert (first.cached, second.cached) == (False, True)
-    assert first.folder == second.folder == cache / key(backend="folders")
-    assert first.installed == second.installed == Installed(("six",), {"numpy": "it was broken"})
-    assert (second.python, second.backend, second.pins) == ("3.11.7", "folders", PINS)
+    assert first.folder == second.folder == cache / Recipe(PYTHON, PINS, installer).key
+    assert (
+        first.installation
+        == second.installation
+        == Installation(("six",), {"numpy": "it was broken"})
+    )
+    assert second.recipe == first.recipe == Recipe(PYTHON, PINS, installer)
     assert installer.builds == [False]
     assert messages == [
         "making an environment with Python 3.11.7 (folders)",
@@ -155,7 +151,7 @@ def edited(name: str, content: str) -> Any:
         (edited(f"../../../{READY}", "{}"), False),
         (edited(f"../../../{READY}", "{"), False),
         (lambda site: (site / f"../../../{READY}").unlink(), False),
-        (edited(f"../../../{LOCK}", "said by the installer"), True),
+        (edited(f"../../../{REQUIREMENTS}", "said by the installer"), True),
     ],
 )
 def test_an_environment_that_somebody_changed_is_not_believed(

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from capsule.rebuild.cache import environment_key
+from capsule.rebuild.installers import INSTALLERS
+from capsule.rebuild.options import Backend
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.recipe import Recipe
 from capsule.rebuild.sources import Sources
 
-PYTHON = FoundPython(Path("/opt/python"), "3.11.7", True)
+PYTHON = Interpreter(Path("/opt/python"), "3.11.7", True)
 PINS = Pins(
     ("six==1.17.0", "numpy==2.4.6"),
     {"six": "1.17.0", "numpy": "2.4.6"},
@@ -33,13 +35,13 @@ def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def key(
-    python: FoundPython = PYTHON,
+    python: Interpreter = PYTHON,
     pins: Pins = PINS,
-    backend: str = "uv",
+    backend: Backend = "uv",
     build: bool = False,
     sources: Sources | None = None,
 ) -> str:
-    return environment_key(python, pins, backend=backend, build=build, sources=sources)
+    return Recipe(python, pins, INSTALLERS[backend](sources or Sources()), build).key
 
 
 def pins(**changes: Any) -> Pins:

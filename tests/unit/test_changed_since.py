@@ -12,7 +12,7 @@ import pytest
 
 from capsule.guest.loader_patches import Tables
 from capsule.guest.restore import RestoreError, Restorer
-from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, is_opaque
+from capsule.guest.values import COUNT_LIMIT, TOO_LARGE, encode, find_opaque
 from tests.making import plan_of
 from tests.plans import artifact, digest, manifest
 from tests.unit.test_shapes_of_functions import captured
@@ -66,9 +66,9 @@ def test_a_class_made_with_a_local_that_is_gone_is_refused() -> None:
 def test_a_value_that_holds_itself_and_one_too_large_are_told_apart() -> None:
     tree: dict[str, Any] = {"children": []}
     tree["children"] = [{"parent": tree} for _ in range(4)]
-    assert is_opaque(encode(tree))[0]["reason"] == "it holds itself"
+    assert find_opaque(encode(tree))[0]["reason"] == "it holds itself"
     for large in (list(range(COUNT_LIMIT + 1)), [[0] * 200 for _ in range(200)]):
-        assert is_opaque(encode(large))[0]["reason"] == TOO_LARGE
+        assert find_opaque(encode(large))[0]["reason"] == TOO_LARGE
     name, nodes = captured(lambda x: x * len(tree["children"][0]["parent"]["children"]))
     assert Restorer(nodes).restore([name])[name](2) == 8
 

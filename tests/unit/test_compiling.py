@@ -10,21 +10,29 @@ from typing import Any
 import pytest
 
 from capsule.guest.compiling import (
+    DefinitionSource,
     RestoreError,
-    Shell,
+    UnboundFunction,
     compile_definition,
-    compile_shell,
+    make_unbound,
     same_code,
 )
 
 
-def shell(source: str, namespace: Any = None, freevars: Any = (), **options: Any) -> Shell:
+def unbound(
+    source: str,
+    namespace: Any = None,
+    freevars: Any = (),
+    closure_values: Any = None,
+    **options: Any,
+) -> UnboundFunction:
     scope = {"__name__": "m"} if namespace is None else namespace
-    return compile_shell(source, "<f>", freevars, options.pop("futures", ()), scope, **options)
+    definition = DefinitionSource(source, "<f>", freevars, **options)
+    return make_unbound(definition, scope, closure_values or {})
 
 
 def defined(source: str, namespace: Any = None, **options: Any) -> Any:
-    return shell(source, namespace, **options).function
+    return unbound(source, namespace, **options).function
 
 
 class Plain:
@@ -84,7 +92,7 @@ def test_nothing_runs_while_a_definition_is_compiled() -> None:
     ran: list[str] = []
     scope = {"__name__": "m", "ran": ran}
     source = "@ran.append('decorator')\ndef f(x=ran.append('default')) -> ran.append('r'): pass"
-    assert compile_definition(source, "<f>", (), ())[1] == "f"
+    assert compile_definition(DefinitionSource(source, "<f>"))[1] == "f"
     defined(source, scope)
     defined("lambda x=ran.append('default'): x", scope)
     defined("class C:\n def f(self, x: ran.append('a')) -> ran.append('r'): pass", scope)
@@ -127,7 +135,7 @@ def test_a_whole_definition_keeps_decorators_and_defaults_but_registers_nothing(
 def f(x, k: unknown = 3) -> unknown:
     return x + k
 """
-    assert defined(source, scope, whole=True)(1) == 8
+    assert defined(source, scope, keep_decorators=True)(1) == 8
 
 
 def test_of_a_class_all_is_kept_but_what_registers_and_the_annotations_of_methods() -> None:
@@ -148,13 +156,13 @@ class C(wrong.Base, Other, metaclass=type):
     scope: dict[str, Any] = {"__name__": "m", "__base0__": int, "Other": object, "Plain": object}
     scope.update(first=lambda kind: kind, second=lambda kind: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        defined(source, dict(scope), bases=[0], dropped=[1])
-    made = defined(source, dict(scope), bases=[0], dropped=[2])
+        defined(source, dict(scope), bases=[0], registrations=[1])
+    made = defined(source, dict(scope), bases=[0], registrations=[2])
     assert made.__bases__ == (int, object)
     assert (made.f(1), made.x, made.__annotations__) == (2, 3, {"x": int})
     assert made.Inner.Deep().i() == 5
     with pytest.raises(NameError):
-        defined(source, dict(scope), dropped=[2])
+        defined(source, dict(scope), registrations=[2])
     made = defined(
         "class C(Plain, wrong): pass", {**scope, "__base1__": dict, "Plain": Plain}, bases=[1, 2, 7]
     )
@@ -168,29 +176,28 @@ def test_several_decorators_are_dropped_by_their_numbers() -> None:
         return lambda kind: called.append(name) or kind
 
     scope = {"__name__": "m", **{name: telling(name) for name in "abcd"}}
-    defined("@a\n@b\n@c\n@d\nclass C: pass", scope, dropped=[0, 2, 9])
+    defined("@a\n@b\n@c\n@d\nclass C: pass", scope, registrations=[0, 2, 9])
     assert called == ["d", "b"]
 
 
 def test_closures_are_filled_by_name() -> None:
-    made = shell("lambda x: (x, a, b)", None, ["a", "b"])
+    made = unbound("lambda x: (x, a, b)", None, ["a", "b"])
     assert made.function.__code__.co_freevars == ("a", "b")
-    assert made.bind is not None
     made.bind("a", 1)
     made.bind("b", 2)
     made.bind("unknown", 3)
     assert made.function(0) == (0, 1, 2)
     made.bind("a", 5)
     assert made.function(0) == (0, 5, 2)
-    given = shell("lambda: a", None, ["a"], given={"a": 7, "b": 8})
-    assert given.function() == 7
-    assert shell("lambda: a", {"__name__": "m", "a": 1}).function() == 1
+    filled = unbound("lambda: a", None, ["a"], closure_values={"a": 7, "b": 8})
+    assert filled.function() == 7
+    assert unbound("lambda: a", {"__name__": "m", "a": 1}).function() == 1
 
 
 @pytest.mark.parametrize("name", ["a; import os", "a b", "", "1"])
 def test_a_closure_has_names_and_nothing_else(name: str) -> None:
-    with pytest.raises(RestoreError, match="the closure of <f> has names that are none"):
-        shell("lambda: 1", None, [name])
+    with pytest.raises(RestoreError, match="the closure of <f> has names that are not identifiers"):
+        unbound("lambda: 1", None, [name])
 
 
 def test_a_definition_finds_itself_where_it_stood() -> None:
@@ -201,8 +208,7 @@ def test_a_definition_finds_itself_where_it_stood() -> None:
     assert made.__code__.co_freevars == ()
     scope["f"] = made
     assert made(4) == 24
-    inner = shell(source, {"__name__": "m", "f": None}, ["f"])
-    assert inner.bind is not None
+    inner = unbound(source, {"__name__": "m", "f": None}, ["f"])
     inner.bind("f", inner.function)
     assert inner.function(4) == 24
     assert inner.function.__code__.co_freevars == ("f",)
@@ -232,7 +238,7 @@ def test_what_its_module_imported_is_known_while_it_is_compiled() -> None:
     module = compile("import np\nf = lambda x: np.tanh(x)", "<m>", "exec", 0, True)
     code = next(each for each in module.co_consts if isinstance(each, types.CodeType))
     plain = defined("lambda x: np.tanh(x)").__code__
-    made = defined("lambda x: np.tanh(x)", imported=["np", "os"]).__code__
+    made = defined("lambda x: np.tanh(x)", module_imports=["np", "os"]).__code__
     assert same_code(made, code)
     assert same_code(plain, code) is (sys.version_info[:2] not in [(3, 11), (3, 12)])
 

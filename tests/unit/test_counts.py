@@ -12,8 +12,8 @@ import capsule
 from capsule.cli import app
 from capsule.consent.consent import Trust
 from capsule.description.describe import describe
-from capsule.errors import RebuildError
 from capsule.manifest.files import sidecar_path, write_manifest
+from capsule.rebuild.errors import RebuildError
 from capsule.rebuild.options import ReplayOptions
 from capsule.rebuild.resolve import resolve
 from capsule.rebuild.sources import Sources

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from capsule.bytecode.python_versions import detect_python_versions
+from capsule.bytecode.detect_python import detect_python_versions
 from capsule.bytecode.unmarshal import MarshalError
 from capsule.errors import ArtifactError
 from capsule.inspection import inspect

@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from capsule.errors import InputError
-from capsule.rebuild.cache import READY
-from capsule.rebuild.cache_listing import kept_environment, kept_environments, prune
+from capsule.rebuild.cache_folder import READY
+from capsule.rebuild.cache_listing import find_entry, list_cache, prune
 
 DAY = 24 * 3600
 
@@ -37,14 +37,14 @@ def environment(cache: Path, letter: str, *, days: int, ready: bool = True) -> P
 
 
 def test_an_empty_cache_has_nothing_to_show(cache: Path) -> None:
-    assert kept_environments() == []
+    assert list_cache() == []
     assert prune(0) == []
 
 
 def test_environments_are_listed_the_last_used_first(cache: Path) -> None:
     environment(cache, "a", days=3)
     environment(cache, "b", days=1)
-    first, second = kept_environments()
+    first, second = list_cache()
     assert (first.key[0], second.key[0]) == ("b", "a")
     assert first.framework == "keras==3.5.0"
     assert first.size > 1000
@@ -53,9 +53,9 @@ def test_environments_are_listed_the_last_used_first(cache: Path) -> None:
 
 def test_an_environment_is_named_by_the_first_letters_of_its_key(cache: Path) -> None:
     environment(cache, "a", days=0)
-    assert kept_environment("aa").key == "a" * 20
+    assert find_entry("aa").key == "a" * 20
     with pytest.raises(InputError, match="no such environment"):
-        kept_environment("b")
+        find_entry("b")
 
 
 def test_pruning_takes_the_unused_and_the_unfinished_and_nothing_else(cache: Path) -> None:
@@ -64,7 +64,7 @@ def test_pruning_takes_the_unused_and_the_unfinished_and_nothing_else(cache: Pat
     (cache / "trash-1").mkdir()
     with FileLock(cache / ("d" * 20 + ".lock")):
         gone = prune(30)
-    assert {one.folder for one in gone} == {old, half}
+    assert {entry.folder for entry in gone} == {old, half}
     assert new.exists()
     assert busy.exists()
     assert not old.exists()

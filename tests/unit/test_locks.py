@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import InputError, RebuildError
+from capsule.errors import InputError
 from capsule.rebuild import locks
-from capsule.rebuild.backends import Uv
-from capsule.rebuild.cache import build
+from capsule.rebuild.cache import build_exact
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import Uv
 from capsule.rebuild.locks import read_hashes, write_lock
+from capsule.rebuild.options import silent
 from capsule.rebuild.pins import Pins
+from capsule.rebuild.recipe import Recipe
 from tests.unit.test_builds import offline, pins
 from tests.unit.test_rebuild import HERE
 from tests.wheels import wheel
@@ -177,7 +180,7 @@ def test_a_lock_that_uv_writes_is_obeyed(
     locked = Pins(("alpha==1.0",), {"alpha": "1.0"}, hashes=hashes)
 
     def install() -> Any:
-        return build(HERE, locked, uv, allow_build=False, progress=lambda message: None)
+        return build_exact(Recipe(HERE, locked, uv), silent)
 
     assert not install().cached
     for built in (tmp_path / "cache" / "environments").glob("*/capsule-ready.json"):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import InputError, ManifestError, RebuildError
-from capsule.rebuild.pins import Pins, moved_to, pins_of
+from capsule.errors import InputError, ManifestError
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.pins import Pins, pins_of
 from tests.making import manifest_json, manifest_with
 from tests.unit.test_rebuild import distribution
 
@@ -281,7 +282,7 @@ def test_without_a_keras_nothing_can_be_pinned() -> None:
 
 def test_pins_move_and_remember_where_they_were() -> None:
     pins = Pins(("a==1", "b==2"), {"a": "1", "b": "2"})
-    twice = moved_to(moved_to(pins, "b", "3"), "b", "4")
+    twice = pins.with_version("b", "3").with_version("b", "4")
     assert twice.requirements == ("a==1", "b==4")
     assert twice.versions == {"a": "1", "b": "4"}
     assert twice.relaxed == {"b": "2"}

@@ -13,15 +13,20 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import RebuildError
+from capsule.errors import InputError
 from capsule.manifest import PythonFacts
-from capsule.rebuild.backends import backend_named
-from capsule.rebuild.cache import READY, build, cache_folder
+from capsule.rebuild.cache import build_exact
+from capsule.rebuild.cache_folder import READY, cache_folder
+from capsule.rebuild.cached_environment import CachedEnvironment
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import PipTools, Uv
+from capsule.rebuild.options import Progress, ReplayOptions, Scope, silent
 from capsule.rebuild.pins import Pins, pins_of
-from capsule.rebuild.pythons import FoundPython, find_python
+from capsule.rebuild.python_discovery import Interpreter, find_python
+from capsule.rebuild.recipe import Recipe
 from tests.making import manifest_json, manifest_with
 
-HERE = FoundPython(
+HERE = Interpreter(
     Path(getattr(sys, "_base_executable", sys.executable)),
     "{}.{}.{}".format(*sys.version_info[:3]),
     True,
@@ -39,7 +44,7 @@ def distribution(name: str, *requires: str, url: Any = None, version: str = "1.0
     }
 
 
-def pinned(*distributions: Any, scope: str = "model", elsewhere: bool = False) -> Pins:
+def pinned(*distributions: Any, scope: Scope = "model", elsewhere: bool = False) -> Pins:
     base = manifest_json()["distributions"]
     manifest = manifest_with(distributions=[*base, *distributions])
     return pins_of(manifest, scope, elsewhere=elsewhere)
@@ -117,8 +122,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def built(pins: Pins = SIX, progress: Any = lambda message: None) -> Any:
-    return build(HERE, pins, backend_named("uv"), allow_build=False, progress=progress)
+def built(pins: Pins = SIX, progress: Progress = silent) -> CachedEnvironment:
+    return build_exact(Recipe(HERE, pins, Uv()), progress)
 
 
 @pytest.mark.installers
@@ -213,19 +218,17 @@ def test_the_mark_tells_what_is_in_it(own_cache: Path) -> None:
 
 @pytest.mark.installers
 def test_pip_tools_builds_the_same(own_cache: Path) -> None:
-    found = build(
-        HERE, SIX, backend_named("pip-tools"), allow_build=True, progress=lambda message: None
-    )
-    assert found.backend == "pip-tools"
-    assert not found.cached
-    done = subprocess.run([str(found.interpreter), "-I", "-c", "import six"])
+    environment = build_exact(Recipe(HERE, SIX, PipTools(), allow_build=True), silent)
+    assert json.loads((environment.folder / READY).read_text())["backend"] == "pip-tools"
+    assert not environment.cached
+    done = subprocess.run([str(environment.interpreter), "-I", "-c", "import six"])
     assert done.returncode == 0
 
 
 def test_pip_tools_refuses_without_consent_and_old_pythons() -> None:
     with pytest.raises(RebuildError, match="--unsafe"):
-        backend_named("pip-tools").install(Path(), SIX, Path("lock"), build=False)
+        PipTools().install(Path(), SIX, Path("lock"), build=False)
     with pytest.raises(RebuildError, match="--backend uv"):
-        backend_named("pip-tools").create(Path(), FoundPython(Path("python"), "3.6.15", True))
-    with pytest.raises(RebuildError, match="uv or pip-tools"):
-        backend_named("conda")
+        PipTools().create(Path(), Interpreter(Path("python"), "3.6.15", True))
+    with pytest.raises(InputError, match="uv or pip-tools"):
+        ReplayOptions(backend="conda")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_other_attributes_are(name: str) -> None:
 )
 def test_other_variables_than_those_of_keras_are_not_set(name: str) -> None:
     assert refusal(changed("environment_variables", {name: "1"})).path == (
-        f"environment_variables.{name}"
+        f"environment_variables.{name}".rstrip(".")
     )
 
 
@@ -194,3 +195,11 @@ def test_unknown_keys_are_those_of_a_later_capsule_or_refused(path: str) -> None
 @pytest.mark.parametrize("path", ["probe.inputs[0]", "probe.outputs[0]", "probe.examples[0]"])
 def test_what_the_guest_reads_may_have_other_keys(path: str) -> None:
     assert manifest_from_json(changed(f"{path}.later", 1))
+
+
+def test_keys_of_a_later_capsule_are_passed_over() -> None:
+    data = {**whole(), "capsule": "1.1"}
+    data["later"] = data["nodes"]["f"]["later"] = data["artifact"]["later"] = {"x": 1}
+    manifest = manifest_from_json(data)
+    assert dataclasses.replace(manifest, version="1.0") == manifest_from_json(whole())
+    assert manifest.warnings

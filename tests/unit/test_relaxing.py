@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from capsule.errors import RebuildError
 from capsule.manifest import Manifest
-from capsule.rebuild.backends import backend_named
-from capsule.rebuild.cache import Built
+from capsule.rebuild.cached_environment import CachedEnvironment
+from capsule.rebuild.errors import RebuildError
+from capsule.rebuild.installers import INSTALLERS
+from capsule.rebuild.options import Backend, Progress, silent
 from capsule.rebuild.pins import Pins
+from capsule.rebuild.recipe import Recipe
 from capsule.rebuild.relaxing import build_near, unmovable
 from tests.making import manifest_with
 from tests.unit.test_rebuild import HERE, distribution
@@ -28,28 +30,27 @@ def near(
     *wanted: str,
     relax: bool = False,
     build: bool = False,
-    backend: str = "uv",
+    backend: Backend = "uv",
     needed_by: tuple[Any, ...] = (),
     hashes: Any = None,
-    told: Any = lambda message: None,
-) -> Built:
-    versions = dict(one.split("==") for one in wanted)
+    progress: Progress = silent,
+) -> CachedEnvironment:
+    versions = dict(line.split("==") for line in wanted)
     installed = [distribution(name, version=version) for name, version in versions.items()]
     manifest: Manifest = manifest_with(distributions=[*installed, *needed_by])
     pins = Pins(wanted, versions, hashes=hashes or {})
-    return build_near(
-        manifest, HERE, pins, backend_named(backend), relax=relax, allow_build=build, progress=told
-    )
+    recipe = Recipe(HERE, pins, INSTALLERS[backend](), build)
+    return build_near(manifest, recipe, relax=relax, progress=progress)
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])
-def test_a_version_that_is_gone_is_told_with_the_nearest(backend: str) -> None:
+def test_a_version_that_is_gone_is_told_with_the_nearest(backend: Backend) -> None:
     with pytest.raises(RebuildError, match=r"the index has no six.*nearest.* is 1\.16\.0.*--relax"):
         near("six==1.16.99", backend=backend, build=backend != "uv")
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])
-def test_a_version_without_a_wheel_here_is_told_apart(backend: str) -> None:
+def test_a_version_without_a_wheel_here_is_told_apart(backend: Backend) -> None:
     # Wheels of Python 3.7 to 3.10 alone, and no source.
     with pytest.raises(RebuildError, match="no wheel of tensorflow-cpu") as caught:
         near("tensorflow-cpu==2.9.0", backend=backend, build=True)
@@ -96,10 +97,10 @@ def test_what_a_lock_fixes_does_not_move() -> None:
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip-tools"])
-def test_a_yanked_release_is_installed_as_it_was_saved_and_told(backend: str) -> None:
-    told: list[str] = []
+def test_a_yanked_release_is_installed_as_it_was_saved_and_told(backend: Backend) -> None:
+    messages: list[str] = []
     for _ in range(2):  # told of what is in the cache as well
-        built = near("urllib3==1.25", backend=backend, build=True, told=told.append)
-        assert built.installed.yanked == {"urllib3": "Broken release"}
-    (first,) = [message for message in told if "yanked" in message]
+        built = near("urllib3==1.25", backend=backend, build=True, progress=messages.append)
+        assert built.installation.yanked == {"urllib3": "Broken release"}
+    (first,) = [message for message in messages if "yanked" in message]
     assert first.endswith("the nearest that was not is 1.25.2")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capsule.errors import InputError, WorkerError
+from capsule.errors import InputError
 from capsule.rebuild import RemoteModel
+from capsule.rebuild.errors import WorkerError
 from tests.making import manifest_with
 from tests.toy import toy_python
 
@@ -25,13 +26,13 @@ def remote(tmp_path: Path, cache: Path) -> Iterator[Remote]:
     """Give a function that starts a toy model with the inputs and outputs that it is told."""
     models: list[RemoteModel] = []
 
-    def start(probe: Any = None, recipe: Any = None, **facts: Any) -> RemoteModel:
+    def start(probe: Any = None, reopen: Any = None, **facts: Any) -> RemoteModel:
         resolution: Any = types.SimpleNamespace(
             manifest=manifest_with(environment_variables={}, probe=probe or {}),
             plan=types.SimpleNamespace(to_json=lambda: facts),
             path=tmp_path / "model.keras",
         )
-        model = RemoteModel(toy_python(tmp_path), resolution, recipe=recipe)
+        model = RemoteModel(toy_python(tmp_path), resolution, reopen=reopen)
         models.append(model)
         return model
 
@@ -103,7 +104,7 @@ def replayed() -> str:
 
 
 def test_pickled_it_is_how_to_have_it_again(remote: Remote) -> None:
-    model = remote(recipe=replayed)
+    model = remote(reopen=replayed)
     assert pickle.loads(pickle.dumps(model)) == "replayed anew"
     with pytest.raises(TypeError, match="can't be pickled"):
         pickle.dumps(remote())

@@ -161,10 +161,10 @@ def test_a_module_that_only_another_function_brought_is_refused() -> None:
 def test_names_that_nobody_defined_are_bound_by_the_caller_and_no_others() -> None:
     closure = {"name": "c", "how": "closure", "missing": True}
     nodes = {"f": function("lambda: (N, c)", MISSING, closure)}
-    assert restored(nodes, bound={"N": 5, "c": 6, "other": 7})() == (5, 6)
+    assert restored(nodes, caller_values={"N": 5, "c": 6, "other": 7})() == (5, 6)
     with pytest.raises(NameError):
         restored(nodes)()
-    assert restored({"f": function("lambda: N", value(1))}, bound={"N": 5})() == 1
+    assert restored({"f": function("lambda: N", value(1))}, caller_values={"N": 5})() == 1
 
 
 def test_circles_are_bound() -> None:

@@ -1,4 +1,4 @@
-"""What a careful reader fears is told, graded, with the way that leads to it."""
+"""What looks dangerous in a file is said, graded, with the way that leads to it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from capsule.guest import values
 
 SECRETS = (
     "API_KEY db_password AUTH_TOKEN SECRET PASSWD apiKey dbPassword HFToken token2 key"
-    " aws_secret_access_key CREDENTIALS"
+    " aws_secret_access_key CREDENTIALS API_KEYS accessTokens"
 )
 ORDINARY = (
     "KEYPOINTS KEYPOINT_NAMES TOKENS monkey TOKENIZER KEYS keyboard x keypointNames"
@@ -39,7 +39,7 @@ def encode(name: str, value: Any, *allow: str) -> Any:
     [("API_KEY", "hunter2"), ("API_KEY", [b"hunter2"]), ("LOGIN", {"password": "hunter2"})],
 )
 def test_the_reason_names_the_way_out_and_the_way_out_works(name: str, value: Any) -> None:
-    (opaque,) = values.is_opaque(encode(name, value))
+    (opaque,) = values.find_opaque(encode(name, value))
     assert f"allow=['{name}']" in opaque["reason"]
     assert f"capsule save --allow {name}" in opaque["reason"]
     assert values.decode(encode(name, value, name)) == value
@@ -59,5 +59,5 @@ def test_what_holds_no_text_of_a_secret_is_stored(name: str, value: Any) -> None
 
 
 def test_an_address_with_a_password_stays_out_whatever_is_allowed() -> None:
-    (opaque,) = values.is_opaque(encode("PLACE", "https://me:pw@host/x", "PLACE"))
+    (opaque,) = values.find_opaque(encode("PLACE", "https://me:pw@host/x", "PLACE"))
     assert opaque["reason"] == "an address with a password"

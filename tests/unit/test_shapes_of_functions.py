@@ -168,9 +168,9 @@ SHAPES = {
     "an attribute of a function": attributed,
     "a class in a closure": closing_over(Derived, lambda kind, x: kind().apply(x)),
     "an exec'd expression": eval("lambda x, k=2: (x * RATE - k) ** 2 / [1, x][0] if False else x"),
-    "lifted": eval("lambda x: max(x, 1) * RATE - [x, 2][1] + len((1, 'a', -2.5)) + abs(-x)"),
-    "lifted with slices": eval("lambda x: np.eye(x)[:, 0:2][1:, ::-1].tolist()[0][1:]"),
-    "lifted with keywords": eval("lambda x: int(format(x, 'd'), base=10) * (not x) + -x"),
+    "decompiled": eval("lambda x: max(x, 1) * RATE - [x, 2][1] + len((1, 'a', -2.5)) + abs(-x)"),
+    "decompiled with slices": eval("lambda x: np.eye(x)[:, 0:2][1:, ::-1].tolist()[0][1:]"),
+    "decompiled with keywords": eval("lambda x: int(format(x, 'd'), base=10) * (not x) + -x"),
 }
 
 
@@ -193,7 +193,7 @@ def test_it_comes_back_and_computes_the_same(shape: str) -> None:
     assert again(5) == SHAPES[shape](5)
 
 
-def test_what_was_eval_ed_is_lifted_and_says_so() -> None:
+def test_what_was_eval_ed_is_decompiled_and_says_so() -> None:
     name, nodes = captured(eval("lambda x: x * 4 + RATE"))
     node = nodes[name]
     assert node["decompiled"]

@@ -15,17 +15,18 @@ from packaging.requirements import Requirement
 
 from capsule.consent.plan import make_plan
 from capsule.errors import InputError
-from capsule.rebuild.bundling import is_bundle, unpacked
-from capsule.rebuild.cache import environment_key
+from capsule.rebuild.bundling import is_bundle, unpack_bundle
 from capsule.rebuild.exporting import FORMS, require_form
+from capsule.rebuild.installers import Uv
 from capsule.rebuild.locks import lock_path, read_hashes
 from capsule.rebuild.pins import Pins
-from capsule.rebuild.pythons import FoundPython
+from capsule.rebuild.python_discovery import Interpreter
+from capsule.rebuild.recipe import Recipe
 from capsule.rebuild.resolve import Resolution
 from capsule.rebuild.sources import Sources, without_secret
 from tests.making import described, manifest_with
 
-PYTHON = FoundPython(Path("python"), "3.11.7", True)
+PYTHON = Interpreter(Path("python"), "3.11.7", True)
 PINS = Pins(("keras==3.15.1", "numpy==2.4.6"), {"keras": "3.15.1", "numpy": "2.4.6"})
 A, B = "a" * 64, "b" * 64
 
@@ -58,7 +59,7 @@ def test_hashes_of_a_lock_go_to_the_installer_and_into_the_key(tmp_path: Path) -
     assert hashes == {"keras": (A, B), "numpy": (A, B)}
     pins = Pins(PINS.requirements, PINS.versions, hashes=hashes)
     assert f"keras==3.15.1 --hash=sha256:{A} --hash=sha256:{B}\n" in pins.as_text()
-    keys = {environment_key(PYTHON, one, backend="uv", build=False) for one in (PINS, pins)}
+    keys = {Recipe(PYTHON, each, Uv()).key for each in (PINS, pins)}
     assert len(keys) == 2
 
 
@@ -199,12 +200,12 @@ def test_a_bill_of_materials_names_model_python_and_distributions() -> None:
     bom = json.loads(FORMS["cyclonedx"](ready()))
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.5")
     assert bom["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": A}]
-    assert [one["purl"] for one in bom["components"]] == [
+    assert [part["purl"] for part in bom["components"]] == [
         "pkg:generic/python@3.11.7",
         "pkg:pypi/keras@3.15.1",
         "pkg:pypi/numpy@2.4.6",
     ]
-    refs = {one["bom-ref"] for one in bom["components"]}
+    refs = {part["bom-ref"] for part in bom["components"]}
     assert set(bom["dependencies"][0]["dependsOn"]) == refs
 
 
@@ -222,12 +223,12 @@ def test_an_unknown_form_is_one_sentence() -> None:
 
 def test_passwords_of_an_index_are_kept_nowhere() -> None:
     sources = Sources("https://me:secret@index.example/simple", ("https://you:secret@x.example",))
-    assert "secret" not in json.dumps(sources.told())
-    assert "https://me:secret@index.example/simple" in sources.options()
+    assert "secret" not in json.dumps(sources.identity)
+    assert "https://me:secret@index.example/simple" in sources.arguments()
     assert without_secret("https://index.example/a?b") == "https://index.example/a?b"
     with pytest.raises(InputError, match="no address"):
         Sources("--target=/somewhere")
-    assert Sources(find_links=("wheels",), offline=True).options() == [
+    assert Sources(find_links=("wheels",), offline=True).arguments() == [
         "--no-index",
         "--find-links",
         "wheels",
@@ -255,10 +256,10 @@ def bundle(path: Path, *more: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
 def test_a_bundle_is_unpacked_once_into_the_cache(tmp_path: Path, cache: Path) -> None:
     path = bundle(tmp_path / "m.keras.capsule.zip")
     assert is_bundle(path)
-    artifact, sources = unpacked(path)
+    artifact, sources = unpack_bundle(path)
     assert artifact.read_bytes() == b"model"
     assert sources.offline
-    assert unpacked(path)[0] == artifact
+    assert unpack_bundle(path)[0] == artifact
     assert cache in artifact.parents
 
 
@@ -285,23 +286,23 @@ def test_a_bundle_whose_names_lead_out_of_it_is_refused(
 ) -> None:
     path = bundle(tmp_path / "m.capsule.zip", (name, b"x"))
     with pytest.raises(InputError, match="which no bundle does"):
-        unpacked(path)
+        unpack_bundle(path)
     assert not (tmp_path / "outside").exists()
     assert not list((cache / "bundles").iterdir())
 
 
 def test_links_doubles_and_damage_in_a_bundle_are_refused(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(InputError, match="no plain file"):
-        unpacked(bundle(tmp_path / "l.capsule.zip", (_link(), b"/etc/passwd")))
+        unpack_bundle(bundle(tmp_path / "l.capsule.zip", (_link(), b"/etc/passwd")))
     with pytest.warns(UserWarning, match="Duplicate"):
         path = bundle(tmp_path / "d.capsule.zip", ("m.keras", b"other"))
     with pytest.raises(InputError, match="a name twice"):
-        unpacked(path)
+        unpack_bundle(path)
     whole = bundle(tmp_path / "w.capsule.zip").read_bytes()
     (tmp_path / "c.capsule.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="damaged"):
-        unpacked(tmp_path / "c.capsule.zip")
+        unpack_bundle(tmp_path / "c.capsule.zip")
     with zipfile.ZipFile(tmp_path / "n.capsule.zip", "w") as archive:
         archive.writestr("a.txt", b"x")
     with pytest.raises(InputError, match="is no bundle"):
-        unpacked(tmp_path / "n.capsule.zip")
+        unpack_bundle(tmp_path / "n.capsule.zip")

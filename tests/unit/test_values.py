@@ -23,7 +23,7 @@ from capsule.guest.values import (
     OpaqueValue,
     decode,
     encode,
-    is_opaque,
+    find_opaque,
 )
 
 
@@ -178,7 +178,7 @@ RECORDS = np.dtype([("x", "f4"), ("y", "i4")])
     ids=repr,
 )
 def test_what_is_stored_comes_back_as_it_was(value: Any) -> None:
-    assert not is_opaque(stored(value))
+    assert not find_opaque(stored(value))
     assert identical(decode(stored(value)), value)
     assert identical(decode(stored([value]))[0], value)
     assert identical(decode(stored({"k": (value,)}))["k"][0], value)
@@ -214,7 +214,7 @@ def test_what_is_no_plain_data_says_so_and_is_never_guessed(
     value: Any, kind: str, reason: str
 ) -> None:
     for around in (value, [value], {"k": value}, (1, (value,)), slice(value)):
-        (found,) = is_opaque(stored(around))
+        (found,) = find_opaque(stored(around))
         assert set(found) == {"type", "of", "reason"}
         assert found["of"].endswith(kind)
         assert found["reason"].startswith(reason)
@@ -263,20 +263,20 @@ def test_a_value_is_stored_up_to_its_limit_and_not_beyond(
     value: Any, larger: Any, reason: str
 ) -> None:
     assert identical(decode(stored(value)), value)
-    (found,) = is_opaque(stored(larger))
+    (found,) = find_opaque(stored(larger))
     assert found["reason"].startswith(reason)
 
 
 def test_of_a_large_value_that_holds_something_opaque_that_is_the_reason() -> None:
     large = np.zeros(ARRAY_LIMIT, "u1")
-    (found,) = is_opaque(stored([large, large, object()]))
+    (found,) = find_opaque(stored([large, large, object()]))
     assert found["reason"] == "not plain data"
 
 
 def test_a_list_that_holds_itself_ends() -> None:
     endless: list[Any] = []
     endless.append(endless)
-    assert is_opaque(encode(endless))[0]["reason"] == "it holds itself"
+    assert find_opaque(encode(endless))[0]["reason"] == "it holds itself"
     shared = [1]
     assert decode(encode([shared, shared])) == [[1], [1]]
 
@@ -293,8 +293,8 @@ def test_the_same_set_is_always_the_same_text() -> None:
 
 def test_an_opaque_value_is_found_at_any_depth_and_among_keys() -> None:
     hidden = encode({(1, frozenset({Point(1, 2)})): [1, {"k": (object(), 2)}]})
-    assert [found["of"].rpartition(".")[2] for found in is_opaque(hidden)] == ["Point", "object"]
-    assert is_opaque({"type": "dict", "items": [["type", "opaque"]]}) == []
+    assert [found["of"].rpartition(".")[2] for found in find_opaque(hidden)] == ["Point", "object"]
+    assert find_opaque({"type": "dict", "items": [["type", "opaque"]]}) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capsule.bytecode.formats import same_family
+from capsule.bytecode.pythons import same_family
 from capsule.keras_compat.facts import removed_from_numpy
 from capsule.manifest import Manifest
 from capsule.verdict import QUESTIONS, Verdict

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from capsule.errors import InputError
 from capsule.verdict.codes import distributions, environment, files, functions, serialization
 from capsule.verdict.finding import Code
 
-REGISTRY: dict[str, Code] = {
-    code.name: code
-    for room in (files, environment, distributions, functions, serialization)
-    for code in room.CODES
-}
+_ROOMS = (files, environment, distributions, functions, serialization)
+
+
+def _registered() -> dict[str, Code]:
+    """Return each code by its name, with its variants."""
+    by_name: dict[str, list[Code]] = {}
+    for room in _ROOMS:
+        for code in room.CODES:
+            by_name.setdefault(code.name, []).append(code)
+    return {
+        name: replace(usual, variants=tuple(variants))
+        for name, (usual, *variants) in by_name.items()
+    }
+
+
+REGISTRY: dict[str, Code] = _registered()
 
 
 def code_named(name: str) -> Code:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from capsule.bytecode.formats import same_family
+from capsule.bytecode.pythons import same_family
 from capsule.environment.frameworks import backend_provider, keras_provider
 from capsule.keras_compat.facts import is_keras3, keras_generation
 from capsule.manifest import KerasFacts, PythonFacts
@@ -282,14 +282,14 @@ def variables(case: Case) -> Iterator[Finding]:
     for name in sorted({*saved, *case.environment.variables} - {"KERAS_BACKEND"}):
         expected, value = saved.get(name), case.environment.variables.get(name)
         if expected != value:
-            yield codes.VARIABLE(
+            code = codes.VARIABLE if expected else codes.VARIABLE_UNSET
+            yield code(
                 name,
                 ("model", "keras", name),
                 expected=expected,
                 found=value,
                 before=expected or "unset",
                 after=value or "unset",
-                command=f"export {name}={expected}" if expected else f"unset {name}",
             )
 
 

@@ -10,7 +10,7 @@ from capsule.keras_compat.facts import is_of_keras
 from capsule.manifest import Node, holds_value
 from capsule.verdict.case import Subject, SubjectRule
 from capsule.verdict.codes import functions as codes
-from capsule.verdict.finding import Finding, Reach
+from capsule.verdict.finding import Finding
 from capsule.verdict.reach import layer_of, reach_of, short
 
 
@@ -20,17 +20,16 @@ def unbuilt(subject: Subject) -> Iterator[Finding]:
     layers = manifest.model.unbuilt if manifest.model else ()
     if not layers:
         return
-    reach: Reach = ("model", layers[0])
-    why, how = "", "call the model on data so that it builds"
-    call = next(_numpy_calls(subject), None)
-    if call is not None:
-        # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
-        name, api = call
-        why = f"; {subject.called(name)} calls numpy.{api}, which takes no symbolic tensor"
-        reach = (*reaches.of_node[name], f"numpy.{api}")
-        how = f"use keras.ops.{api} or tf.{api} in {subject.called(name)}, build the model"
     named = ", ".join(layers)
-    yield codes.UNBUILT(named, reach, expected="built", found="not built", why=why, how=how)
+    facts = {"expected": "built", "found": "not built"}
+    call = next(_numpy_calls(subject), None)
+    if call is None:
+        yield codes.UNBUILT(named, ("model", layers[0]), **facts)
+        return
+    # Keras builds with symbolic tensors, and keeps quiet when a function refuses them.
+    name, api = call
+    reach = (*reaches.of_node[name], f"numpy.{api}")
+    yield codes.UNBUILT_BY_NUMPY(named, reach, function=short(name), api=api, **facts)
 
 
 def _numpy_calls(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -60,15 +59,18 @@ def value_opaque(subject: Subject) -> Iterator[Finding]:
     """Find names whose value could not be stored, so that nothing can bind them again."""
     for name in subject.reaches.functions():
         for binding in subject.manifest.nodes[name].names:
-            opaque = values.is_opaque(binding.value) if holds_value(binding) else []
+            opaque = values.find_opaque(binding.value) if holds_value(binding) else []
             if opaque:
-                yield codes.VALUE_OPAQUE(
+                reason = opaque[0].get("reason", "?")
+                # Whoever left it out because of its name says how it is let in.
+                code = codes.VALUE_SECRET if "allow=" in reason else codes.VALUE_OPAQUE
+                yield code(
                     binding.name,
                     (*subject.reaches.of_node[name], binding.name),
                     expected=str(opaque[0].get("of", "?")),
                     found="opaque",
                     function=subject.called(name),
-                    reason=opaque[0].get("reason", "?"),
+                    reason=reason,
                 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from capsule.bytecode.formats import MAGIC_NUMBERS
+from capsule.bytecode.pythons import MAGIC_NUMBERS
 from tests.making import save_warnings_of
 from tests.unit.verdict.models import (
     IN_KERAS_2,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from capsule.bytecode.code import Code, Undecodable, decode_code
 from capsule.bytecode.decompile import Decompilation, decompile_code, parse_function
 from capsule.bytecode.equivalence import Unknown, difference, makes_sense
-from capsule.bytecode.formats import FAMILIES
 from capsule.bytecode.lines import covers_code
 from capsule.bytecode.opcodes import table_of
+from capsule.bytecode.pythons import FAMILIES
 from capsule.bytecode.repair import propose_repairs
 from capsule.bytecode.unmarshal import MarshalError, RawCode, read_code
 
