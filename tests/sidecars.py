@@ -190,7 +190,7 @@ ROWS: list[tuple[str, list[Any], list[Any]]] = [
     (
         "nodes.f.kind",
         ["module level", "", None, "import"],
-        [kind for kind in get_args(NodeKind) if kind != "module"],
+        [kind for kind in KINDS if kind != "module"],
     ),
     ("nodes.f.source", NO_TEXT_OR_NONE, [None, "anything\n", ABSENT]),
     ("nodes.f.module", [*CONTROL, *NO_TEXT], ["", "a.b", "__main__", ABSENT]),

@@ -504,13 +504,14 @@ def test_other_threads_get_keras_own_answers_meanwhile(keras: FakeKeras) -> None
         answers.append(keras.layer_of(written).options)
         read = keras.reading.class_and_config_for_serialized_keras_object
         answers.append(read({"class_name": "function", "config": "f"}))
+        answers.append(keras.reading._find_replace_nested_dict({"a": "keras"}, "keras", "tf"))
 
     named = {**place(key=None, name="f"), "where": ["lambda"]}
     with patch_loaders(keras.module, tables((place(), first), (named, second))):
         thread = threading.Thread(target=ask)
         thread.start()
         thread.join()
-    assert answers == ["unmarshalled", "unmarshalled", {"function": "f"}, (Dense, "f")]
+    assert answers == ["unmarshalled", "unmarshalled", {"function": "f"}, (Dense, "f"), {"a": "tf"}]
     assert keras.unmarshalled == [(CODE, [1], [2]), ([CODE, None, None], None, None)]
 
 
