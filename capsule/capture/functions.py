@@ -65,7 +65,7 @@ def _decompiled(function: FunctionType) -> str | None:
     text = decompile_code(adapt(code)).source
     scope = function.__globals__.items()
     modules = [n for n, value in scope if isinstance(value, ModuleType) and n.isidentifier()]
-    # Which names its module imported is not known: it decides how 3.11 and 3.12 compile.
+    # Which names its module imported is not known: it decides how 3.11 to 3.13 compile.
     if text is not None and any(compiles_to(text, code, names) for names in ((), modules)):
         return text
     return None

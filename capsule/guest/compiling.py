@@ -37,7 +37,7 @@ class DefinitionSource(NamedTuple):
         The ``__future__`` features of its module, by name: their flags are other numbers in
         other Pythons.
     module_imports
-        The global names that its module imported. CPython 3.11 and 3.12 call their attributes
+        The global names that its module imported. CPython 3.11 to 3.13 call their attributes
         by other instructions, which do the same.
     keep_decorators
         Whether a def keeps its decorators and default values, since only they can make it.

@@ -128,12 +128,12 @@ def _function(function: FunctionRead, labels: list[str], shown: Shown) -> Iterat
     else:
         line = _cut(first, _LINE) + (f" … {len(rest)} lines" if rest else "")
         yield f"  {where}   {function.kind}   {line}"
-    uses = f"uses {_uses(function)}"
+    facts = [f"uses {uses}"] if (uses := _uses(function)) else []
     if function.missing:
-        uses += f"; the file does not define {', '.join(function.missing)}"
+        facts.append(f"the file does not define {', '.join(function.missing)}")
     if function.passed:
-        uses += f"; the layer passes {', '.join(function.passed)}"
-    yield f"      {uses}"
+        facts.append(f"the layer passes {', '.join(function.passed)}")
+    yield f"      {'; '.join(facts) or 'uses no names'}"
     if function.damaged:
         yield f"      damaged: {function.damaged}"
     if shown.disassemble:
@@ -146,7 +146,7 @@ def _uses(function: FunctionRead) -> str:
     apis = [f"{name}.{chain}" for name, chains in uses.items() for chain in chains]
     apis += [name for name, chains in uses.items() if not chains]
     apis += [f"import {module}" for module in function.imports]
-    return _cut(", ".join(apis), _LINE) or "nothing"
+    return _cut(", ".join(apis), _LINE)
 
 
 def _risks(inspection: Inspection) -> Iterator[str]:
